@@ -1,0 +1,41 @@
+/** A condition as Kubernetes' API conventions have it. https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md */
+export interface Condition {
+  type: string;
+  status: 'True' | 'False' | 'Unknown';
+  /** CamelCase, for programs. */
+  reason: string;
+  /** A sentence that a person can act on. */
+  message: string;
+  /** RFC 3339. */
+  lastTransitionTime: string;
+  observedGeneration?: number;
+}
+
+/** The condition types of a StatefulService. `Ready` sums up the others. */
+export const conditionTypes = {
+  ready: 'Ready',
+  /** The Secret with the credentials exists and belongs to the volume. */
+  credentialsReady: 'CredentialsReady',
+  /** No object of somebody else's stands in the way. */
+  nameFree: 'NameFree',
+  /** The volume has the wanted size. */
+  storageReady: 'StorageReady',
+  /** The engine runs and answers. */
+  workloadReady: 'WorkloadReady',
+} as const;
+
+/** The condition of this type, if there is one. */
+export function findCondition(conditions: readonly Condition[] | undefined, type: string): Condition | undefined {
+  return conditions?.find((condition) => condition.type === type);
+}
+
+/**
+ * `next` with the transition times of `current` where the status did not change, so that an unchanged state is an equal object.
+ * @param now RFC 3339; the transition time of conditions whose status changed.
+ */
+export function mergeConditions(current: readonly Condition[] | undefined, next: readonly Omit<Condition, 'lastTransitionTime'>[], now: string): Condition[] {
+  return next.map((condition) => {
+    const before = findCondition(current, condition.type);
+    return { ...condition, lastTransitionTime: before?.status === condition.status ? before.lastTransitionTime : now };
+  });
+}
