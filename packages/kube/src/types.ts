@@ -86,3 +86,48 @@ export interface KubeClient {
   /** Closes idle connections; running watches end. */
   close(): void;
 }
+
+/** A change that an informer saw. `old` is what its store held before. */
+export interface InformerEvent<T> {
+  type: 'ADDED' | 'MODIFIED' | 'DELETED';
+  object: T;
+  old?: T;
+}
+
+/** A local copy of the objects of one kind, kept up to date by one watch. Runs from its creation until `close`. */
+export interface Informer<T extends KubeObject> {
+  /** Resolves when the first list is in the store. Rejects only when `signal` aborts or the informer is closed. */
+  synced(signal?: AbortSignal): Promise<void>;
+  readonly hasSynced: boolean;
+  get(name: string, namespace?: string): T | undefined;
+  list(namespace?: string): T[];
+  /** A handler that throws is reported to the informer's `log` and disturbs nobody else. @returns ends the subscription. */
+  subscribe(handler: (event: InformerEvent<T>) => void): () => void;
+  close(): void;
+}
+
+export interface InformerOptions {
+  namespace?: string;
+  labelSelector?: string;
+  fieldSelector?: string;
+  log?(message: string): void;
+}
+
+export interface TunnelOptions {
+  namespace: string;
+  pod: string;
+  /** Port of the pod. */
+  port: number;
+  /** Port on 127.0.0.1; 0 picks a free one. */
+  localPort: number;
+  /** What a person watching would want to know: the pod went away, it is back. Never called per connection. */
+  onNotice?(message: string): void;
+  /** How long a new connection waits for the pod to be Ready, in ms. Default 60 000. */
+  waitForPodMs?: number;
+}
+
+/** A listening port on this machine whose connections reach one pod, through restarts of the pod. */
+export interface Tunnel {
+  readonly localPort: number;
+  close(): Promise<void>;
+}
