@@ -9,8 +9,12 @@ export interface Engine {
   readonly defaultVersion: string;
   /** Image reference for a version, as the specification names it. */
   image(version: string): string;
+  /** The version that an image reference names, when it is one of this engine's. */
+  versionOf(image: string): string | undefined;
   /** The versions whose data format and environment this definition fits. `undefined` when it fits, else why not. */
   refuses(version: string): string | undefined;
+  /** Whether a volume that `from` wrote can be opened by `to`. `undefined` when it can, else why not. */
+  refusesChange(from: string, to: string): string | undefined;
   /** The first is the one that clients connect to. */
   readonly ports: readonly [EnginePort, ...EnginePort[]];
   readonly defaultStorage: string;
@@ -32,8 +36,8 @@ export interface Engine {
   uri(connection: Connection): string;
   /** More lines for `kip service info`, for example MinIO's `Endpoint`. */
   details?(connection: Connection): { label: string; value: string }[];
-  /** How its image runs on the embedded cluster. */
-  readonly process: ImageProcess;
+  /** How its image of a version runs on the embedded cluster. */
+  process(version: string): ImageProcess;
 }
 
 export interface EnginePort {

@@ -1,0 +1,24 @@
+import { KipError, type ImageResolver, type ServiceType } from '@skipper/api';
+import type { Engine } from './engine.ts';
+import { postgres } from './postgres/definition.ts';
+
+/** Every engine that can be had, by the type that names it. */
+const catalog: Partial<Record<ServiceType, Engine>> = { postgres };
+
+export const engines: readonly Engine[] = Object.values(catalog);
+
+/** @throws KipError `unsupported` for a type that is not built yet. */
+export function engineOf(type: ServiceType): Engine {
+  const engine = catalog[type];
+  if (engine) return engine;
+  throw new KipError('unsupported', `Services of type "${type}" cannot be made by this version of Skipper.`, { hint: `It can make: ${Object.keys(catalog).join(', ')}.` });
+}
+
+/** What the embedded cluster runs for an image: the engine's own process for images of the catalog's repositories. */
+export const resolveImage: ImageResolver = (image) => {
+  for (const engine of engines) {
+    const version = engine.versionOf(image);
+    if (version !== undefined && engine.refuses(version) === undefined) return engine.process(version);
+  }
+  return undefined;
+};
