@@ -52,7 +52,9 @@ export interface ExecOptions extends NamespaceOption {
 
 /** Connections to ports of one pod, many over one connection to the API server. */
 export interface PortForward {
-  /** A connection to `port` of the pod. Bytes may be written at once; a refused connection surfaces as the stream's error. */
+  /** Resolves when a connection is ready to carry {@link connect}, which then costs one round trip; the pod notices nothing. @throws KubeError, KipError `unreachable` */
+  ready(): Promise<void>;
+  /** A connection to `port` of the pod. Bytes may be written at once; a refused connection surfaces as the stream's error, a PortForwardError. */
   connect(port: number): Duplex;
   /** Ends every connection and the transport. */
   close(): void;

@@ -40,6 +40,9 @@ export const spdyDictionary = Buffer.concat([...dictionaryNames.map((name) => le
 /** Zlib header: deflate, 32 KiB window, preset dictionary, and the dictionary's Adler-32. */
 const zlibHeader = Buffer.from([0x78, 0xbb, 0xe3, 0xc6, 0xa7, 0xc2]);
 
+/** An empty stored block, the mark of a flush: Go's inflater hands out what it has only then. */
+const flushMark = Buffer.from([0, 0, 0, 0xff, 0xff]);
+
 /**
  * Writes header blocks as stored (uncompressed) deflate blocks. Every inflater reads them, they need no compressor's 256 KiB a
  * session, and they leak nothing through their length; the price is about 80 bytes a stream.
@@ -58,7 +61,7 @@ export class HeaderEncoder {
       prefix.writeUInt16LE(~stored.length & 0xffff, 3);
       parts.push(prefix, stored);
     }
-    return Buffer.concat(parts);
+    return Buffer.concat([...parts, flushMark]);
   }
 }
 

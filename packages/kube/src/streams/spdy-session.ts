@@ -106,12 +106,19 @@ export class SpdySession {
 
   /** Opens a stream. It may be written at once; the peer's refusal surfaces as the stream's error. @throws when the session is not {@link open}. */
   createStream(headers: SpdyHeaders): SpdyStream {
-    if (!this.open) throw new Error('the session takes no new streams');
-    const stream = new SpdyStream(this.#nextStreamId, headers, this.#streamTransport);
-    this.#nextStreamId += 2;
-    this.#streams.set(stream.id, stream);
-    this.#send(synStreamFrame(stream.id, this.#encoder.encode(headers)));
+    const stream = new SpdyStream(headers);
+    this.openStream(stream);
     return stream;
+  }
+
+  /** Opens a stream that was made before. @throws like {@link createStream}. */
+  openStream(stream: SpdyStream): void {
+    if (!this.open) throw new Error('the session takes no new streams');
+    const id = this.#nextStreamId;
+    this.#nextStreamId += 2;
+    this.#streams.set(id, stream);
+    this.#send(synStreamFrame(id, this.#encoder.encode(stream.headers)));
+    stream.attach(id, this.#streamTransport);
   }
 
   /** Resolves when the peer has answered; never, when the session ends first. */
@@ -214,7 +221,8 @@ export class SpdySession {
       this.#send(rstStreamFrame(id, resetStatus.refusedStream));
       return;
     }
-    const stream = new SpdyStream(id, headers, this.#streamTransport);
+    const stream = new SpdyStream(headers);
+    stream.attach(id, this.#streamTransport);
     this.#streams.set(id, stream);
     this.#options.onStream(stream);
     if (!stream.destroyed) this.#send(synReplyFrame(id, this.#encoder.encode({})));

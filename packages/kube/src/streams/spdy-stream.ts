@@ -35,25 +35,46 @@ const copyLimit = 4096;
 
 /**
  * One stream of a {@link SpdySession}. `end()` half-closes it; `destroy()` before both directions have ended resets it at the peer.
- * An `error` is this stream's alone unless the session itself has failed.
+ * An `error` is this stream's alone unless the session itself has failed. A stream may be written before it is attached to a
+ * session: the bytes wait.
  */
 export class SpdyStream extends Duplex {
-  readonly id: number;
   /** Of the SYN_STREAM; names in lower case. */
   readonly headers: SpdyHeaders;
-  readonly #transport: StreamTransport;
+  #id = 0;
+  #transport: StreamTransport | undefined;
+  /** What was written before there was a session. */
+  #pending: (() => void) | undefined;
   #isStalled = false;
   #sentFin = false;
   #receivedFin = false;
   #peerKnows = true;
+  #sentBytes = 0;
 
-  constructor(id: number, headers: SpdyHeaders, transport: StreamTransport) {
+  constructor(headers: SpdyHeaders) {
     super({ readableHighWaterMark: 256 * 1024, writableHighWaterMark: 128 * 1024 });
-    this.id = id;
     this.headers = headers;
-    this.#transport = transport;
     // A reset that nobody listens for is this stream's end and not the process's.
     this.on('error', () => {});
+  }
+
+  /** 0 until the stream is attached. */
+  get id(): number {
+    return this.#id;
+  }
+
+  /** Bytes given to the transport so far. */
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
+
+  /** Called by the session once the stream is announced to the peer, or was by it. */
+  attach(id: number, transport: StreamTransport): void {
+    this.#id = id;
+    this.#transport = transport;
+    const pending = this.#pending;
+    this.#pending = undefined;
+    pending?.();
   }
 
   /** Called by the session with what the peer sent. */
@@ -64,25 +85,42 @@ export class SpdyStream extends Duplex {
       const kept = waits && bytes.length < copyLimit ? Buffer.from(bytes) : bytes;
       if (!this.push(kept) && !this.#isStalled && this.readableLength > stallLimit) {
         this.#isStalled = true;
-        this.#transport.stalled(this, true);
+        this.#transport?.stalled(this, true);
       }
     }
     if (!fin) return;
     this.#receivedFin = true;
-    this.push(null);
+    this.ended();
   }
 
-  /** Called by the session: the stream is over for the peer, so nothing more is sent. What it had sent to its end can still be read. */
+  /** Called by the session: the stream is over for the peer, so nothing more is sent. */
   abandon(error: Error): void {
     this.#peerKnows = false;
-    if (this.#receivedFin && this.readableLength > 0) this.end();
-    else this.destroy(error);
+    this.failAfterReading(error);
+  }
+
+  /** Fails the stream once what was received has been read; nobody shall lose what had arrived. */
+  protected failAfterReading(error: Error): void {
+    if (this.readableLength === 0) {
+      this.destroy(error);
+    } else if (this.#receivedFin) {
+      this.end();
+    } else {
+      this.#receivedFin = true;
+      this.prependOnceListener('end', () => this.destroy(error));
+      this.push(null);
+    }
+  }
+
+  /** The peer's last byte is in the buffer. */
+  protected ended(): void {
+    this.push(null);
   }
 
   override _read(): void {
     if (!this.#isStalled) return;
     this.#isStalled = false;
-    this.#transport.stalled(this, false);
+    this.#transport?.stalled(this, false);
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
@@ -96,30 +134,41 @@ export class SpdyStream extends Duplex {
   }
 
   override _final(done: () => void): void {
+    if (this.#transport === undefined) {
+      this.#pending = () => this._final(done);
+      return;
+    }
     this.#sentFin = true;
-    this.#transport.sendData(this.id, [], true, done);
+    this.#transport.sendData(this.#id, [], true, done);
   }
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#pending = undefined;
     if (this.#isStalled) {
       this.#isStalled = false;
-      this.#transport.stalled(this, false);
+      this.#transport?.stalled(this, false);
     }
-    if (this.#peerKnows && !(this.#sentFin && this.#receivedFin)) this.#transport.sendReset(this.id, resetStatus.cancel);
-    this.#transport.removed(this);
+    if (this.#peerKnows && !(this.#sentFin && this.#receivedFin)) this.#transport?.sendReset(this.#id, resetStatus.cancel);
+    this.#transport?.removed(this);
     done(error);
   }
 
   #send(chunks: Buffer[], length: number, done: () => void): void {
+    const transport = this.#transport;
+    if (transport === undefined) {
+      this.#pending = () => this.#send(chunks, length, done);
+      return;
+    }
+    this.#sentBytes += length;
     if (length <= dataFrameLimit) {
-      this.#transport.sendData(this.id, chunks, false, done);
+      transport.sendData(this.#id, chunks, false, done);
       return;
     }
     const all = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length);
     const sendFrom = (offset: number): void => {
       if (this.destroyed) return done();
       const end = offset + dataFrameLimit;
-      this.#transport.sendData(this.id, [all.subarray(offset, end)], false, end < length ? () => sendFrom(end) : done);
+      transport.sendData(this.#id, [all.subarray(offset, end)], false, end < length ? () => sendFrom(end) : done);
     };
     sendFrom(0);
   }

@@ -1,0 +1,70 @@
+import { Duplex } from 'node:stream';
+import { WebSocket } from 'ws';
+import type { ApiConnection } from '../connection.ts';
+import { authorized, refusal } from './upgrade.ts';
+
+/** The server refused every subprotocol that was offered. */
+export class SubprotocolError extends Error {
+  override readonly name = 'SubprotocolError';
+}
+
+/**
+ * Opens a WebSocket to the API server.
+ * @param path Path and query below the server's address.
+ * @throws KubeError when the server does not upgrade, {@link SubprotocolError} when it does without one of `protocols`.
+ */
+export function openWebSocket(connection: ApiConnection, path: string, protocols: string[], signal?: AbortSignal): Promise<WebSocket> {
+  return authorized(connection, async (headers) => {
+    const socket = await connection.dial(signal);
+    return new Promise((resolve, reject) => {
+      // The scheme has no say: the socket is connected already, with TLS where the server wants it.
+      const webSocket = new WebSocket(`ws://${connection.server.host}${connection.basePath}${path}`, protocols, {
+        headers,
+        perMessageDeflate: false,
+        createConnection: () => socket,
+      });
+      const abort = () => webSocket.terminate();
+      signal?.addEventListener('abort', abort, { once: true });
+      webSocket.once('open', () => {
+        signal?.removeEventListener('abort', abort);
+        // What arrives before the caller listens must wait for it.
+        webSocket.pause();
+        resolve(webSocket);
+      });
+      webSocket.once('unexpected-response', (_request, response) => {
+        refusal(response).then(reject, reject).finally(() => socket.destroy());
+      });
+      webSocket.on('error', (error) => {
+        socket.destroy();
+        reject(signal?.aborted ? signal.reason : /subprotocol/i.test(error.message) ? new SubprotocolError(error.message) : connection.unreachable(error));
+      });
+    });
+  });
+}
+
+/** The binary messages of a WebSocket as a stream of bytes, with back-pressure both ways. */
+export function webSocketDuplex(webSocket: WebSocket): Duplex {
+  const duplex = new Duplex({
+    readableHighWaterMark: 256 * 1024,
+    writableHighWaterMark: 256 * 1024,
+    read: () => webSocket.resume(),
+    write: (chunk: Buffer, _encoding, done) => webSocket.send(chunk, done),
+    writev: (writes, done) => webSocket.send(Buffer.concat(writes.map(({ chunk }) => chunk as Buffer)), done),
+    final: (done) => {
+      webSocket.close(1000);
+      done();
+    },
+    destroy: (error, done) => {
+      webSocket.terminate();
+      done(error);
+    },
+  });
+  webSocket.on('message', (data) => {
+    if (!duplex.push(data)) webSocket.pause();
+  });
+  webSocket.on('close', () => {
+    duplex.push(null);
+  });
+  webSocket.on('error', (error) => duplex.destroy(error));
+  return duplex;
+}
