@@ -23,6 +23,8 @@ export const annotations = {
   deleteData: 'skipper.dev/delete-data',
   /** On a pod template: when a restart was asked for, RFC 3339. */
   restartedAt: 'skipper.dev/restarted-at',
+  /** On an object the operator applies: digest of what it applied, so that fields it no longer sets are taken back. */
+  applied: 'skipper.dev/applied',
 } as const;
 
 /** Keeps a StatefulService until its cleanup is done. */

@@ -34,6 +34,10 @@ export interface ResourceAmounts {
 export interface StatefulServiceStatus {
   observedGeneration?: number;
   conditions?: Condition[];
+  /** The version that runs: the wanted one, or the volume's or the catalog's when none is named. */
+  version?: string;
+  /** Size of the volume, as far as it is provided. */
+  storage?: string;
   /** Where clients inside the cluster connect. */
   endpoint?: { host: string; port: number };
   /** The Secret with the connection details, as servicebinding.io wants it. */

@@ -1,1 +1,2 @@
-export {};
+export { applyCrds, crds } from './crds/apply-crds.ts';
+export { startOperator, type OperatorOptions } from './operator.ts';

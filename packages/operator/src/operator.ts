@@ -1,0 +1,54 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { namespaces } from '@skipper/api';
+import { hasReason, type KubeClient } from '@skipper/kube';
+import { fieldManager } from './apply.ts';
+import { applyCrds } from './crds/apply-crds.ts';
+import { EventRecorder } from './event-recorder.ts';
+import { takePartInElection } from './leader-election.ts';
+import { startStatefulServiceController } from './stateful-service/controller.ts';
+
+export interface OperatorOptions {
+  client: KubeClient;
+  log(message: string): void;
+  /** Names this operator in the election. Default: made from the host's name. */
+  identity?: string;
+  /** Whether to share the work with other operators on the cluster, one acting at a time. Default true. */
+  leaderElection?: boolean;
+}
+
+/** Where all operators of a cluster meet, wherever they run: two leases would be two leaders. */
+const systemNamespace = 'skipper-system';
+
+/** Installs the kinds and looks after every service of the cluster until closed. Resolves when it takes part; it may not lead yet. */
+export async function startOperator({ client, log, identity = defaultIdentity(), leaderElection = true }: OperatorOptions): Promise<{ close(): Promise<void> }> {
+  await applyCrds(client, log);
+  const recorder = new EventRecorder(client, fieldManager, log);
+  let controllers: { close(): Promise<void> }[] = [];
+  const start = async () => {
+    controllers = [startStatefulServiceController({ client, recorder, log })];
+  };
+  const stop = async () => {
+    await Promise.all(controllers.splice(0).map((controller) => controller.close()));
+  };
+  if (!leaderElection) {
+    await start();
+    return { close: stop };
+  }
+  await ensureSystemNamespace(client);
+  return takePartInElection({ client, namespace: systemNamespace, name: fieldManager, identity, log, onElected: start, onDeposed: stop });
+}
+
+async function ensureSystemNamespace(client: KubeClient): Promise<void> {
+  try {
+    if (await client.find(namespaces, systemNamespace)) return;
+    await client.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: systemNamespace, labels: { 'skipper.dev/operator': 'true' } } });
+  } catch (error) {
+    // An operator that may not touch namespaces runs where an administrator has made it.
+    if (!hasReason(error, 'AlreadyExists', 'Forbidden')) throw error;
+  }
+}
+
+function defaultIdentity(): string {
+  return `${hostname()}-${randomBytes(4).toString('hex')}`;
+}

@@ -1,0 +1,58 @@
+import type { OwnerReference } from 'kubernetes-types/meta/v1.d.ts';
+import { apiVersionOf, childNames, labels, managedBy, statefulServices, type KubeObject, type StatefulService } from '@skipper/api';
+import type { Observed } from './observe.ts';
+
+/** Labels of every object that is made for a service. */
+export function childLabels(service: StatefulService): Record<string, string> {
+  return {
+    [labels.name]: service.spec.type,
+    [labels.instance]: nameOf(service),
+    [labels.managedBy]: managedBy,
+    [labels.partOf]: managedBy,
+    [labels.service]: nameOf(service),
+    [labels.type]: service.spec.type,
+  };
+}
+
+/** What the StatefulSet, the Service and the NetworkPolicy select the pod by. Cannot change. */
+export function selectorLabels(service: StatefulService): Record<string, string> {
+  return { [labels.service]: nameOf(service), [labels.managedBy]: managedBy };
+}
+
+export function ownerReference(service: StatefulService): OwnerReference {
+  return { apiVersion: apiVersionOf(statefulServices), kind: statefulServices.kind, name: nameOf(service), uid: service.metadata?.uid ?? '', controller: true, blockOwnerDeletion: true };
+}
+
+/** Children that live and die with the service: ours when it is their controller. */
+export function isOwned(object: KubeObject, service: StatefulService): boolean {
+  return object.metadata?.ownerReferences?.some((owner) => owner.controller && owner.uid === service.metadata?.uid) ?? false;
+}
+
+/** Claims and credentials outlive the service, so a label says whose they are. */
+export function isKept(object: KubeObject, service: StatefulService): boolean {
+  const own = object.metadata?.labels;
+  return own?.[labels.managedBy] === managedBy && own[labels.service] === nameOf(service);
+}
+
+/** The objects at our names that are not ours, as `kind "name"`. */
+export function foreignObjects(service: StatefulService, seen: Observed): string[] {
+  const name = nameOf(service);
+  const found: string[] = [];
+  const check = (kind: string, child: string, object: KubeObject | undefined, isOurs: typeof isOwned) => {
+    if (object && !isOurs(object, service)) found.push(`${kind} "${child}"`);
+  };
+  check('StatefulSet', childNames.statefulSet(name), seen.statefulSet, isOwned);
+  check('Service', childNames.headlessService(name), seen.headlessService, isOwned);
+  check('NetworkPolicy', childNames.networkPolicy(name), seen.networkPolicy, isOwned);
+  check('PersistentVolumeClaim', childNames.claim(name), seen.claim, isKept);
+  check('Secret', childNames.credentials(name), seen.secret, isKept);
+  return found;
+}
+
+export function nameOf(object: KubeObject): string {
+  return object.metadata?.name ?? '';
+}
+
+export function namespaceOf(object: KubeObject): string {
+  return object.metadata?.namespace ?? '';
+}

@@ -1,0 +1,169 @@
+import type { PersistentVolumeClaim, Pod } from 'kubernetes-types/core/v1.d.ts';
+import type { StatefulSet } from 'kubernetes-types/apps/v1.d.ts';
+import {
+  childNames, conditionTypes, hasCode, labels, networkPolicies, persistentVolumeClaims, pods, secrets, serviceFinalizer, services, statefulServices, statefulSets, storageClasses,
+  type StatefulService,
+} from '@skipper/api';
+import { engineOf, type Engine } from '@skipper/engines';
+import { hasReason, type Informer, type KubeClient } from '@skipper/kube';
+import { ensure, fieldManager } from '../apply.ts';
+import type { EventRecorder } from '../event-recorder.ts';
+import type { Outcome } from '../work-queue.ts';
+import { isFalse, isTrue, type Judgement } from './conditions.ts';
+import { credentialsProblem, credentialsSecret, newPassword } from './credentials.ts';
+import { headlessService, networkPolicy } from './network.ts';
+import { observe, type Caches, type Observed } from './observe.ts';
+import { foreignObjects, nameOf, namespaceOf } from './ownership.ts';
+import { statusOf, writeStatus, type Findings } from './status.ts';
+import { dataClaim, decideStorage, versionOnVolume } from './storage.ts';
+import { tearDown } from './tear-down.ts';
+import { isOutdated, workloadState } from './workload-state.ts';
+import { statefulSet } from './workload.ts';
+
+export interface ReconcilerContext {
+  client: KubeClient;
+  statefulServices: Informer<StatefulService>;
+  caches: Caches;
+  recorder: EventRecorder;
+  now(): Date;
+}
+
+/** Objects of somebody else's send no event when they go: they are looked for again this often. */
+const lookForFreedNamesMs = 15_000;
+
+/** Brings one service a step nearer to what its spec wants, and reports. */
+export async function reconcileStatefulService(context: ReconcilerContext, namespace: string, name: string): Promise<Outcome> {
+  const service = context.statefulServices.get(name, namespace);
+  if (!service) return {};
+  const seen = await observe(context.client, context.caches, namespace, name);
+  if (service.metadata?.deletionTimestamp) return { requeueAfterMs: await tearDown(context.client, service, seen) };
+  await holdService(context.client, service);
+  const { findings, requeueAfterMs } = await act(context, service, seen);
+  await report(context, service, findings);
+  return { requeueAfterMs };
+}
+
+interface Pass {
+  findings: Findings;
+  requeueAfterMs?: number;
+}
+
+async function act(context: ReconcilerContext, service: StatefulService, seen: Observed): Promise<Pass> {
+  const { client } = context;
+  const engine = findEngine(service);
+  if (!engine) return blocked(isFalse(conditionTypes.workloadReady, 'UnsupportedType', `Services of type "${service.spec.type}" cannot be made by this version of Skipper.`));
+
+  const foreign = foreignObjects(service, seen);
+  if (foreign.length > 0) {
+    const message = `${foreign.join(' and ')} in namespace "${namespaceOf(service)}" ${foreign.length > 1 ? 'were' : 'was'} not made for this service and will not be touched. Delete or rename ${foreign.length > 1 ? 'them' : 'it'}, or choose another name for the service.`;
+    return blocked(isFalse(conditionTypes.nameFree, 'NameTaken', message), lookForFreedNamesMs);
+  }
+  const nameFree = isTrue(conditionTypes.nameFree, 'NameFree', 'Nothing else uses the names of its objects.');
+
+  const version = service.spec.version ?? versionOnVolume(seen.claim) ?? engine.defaultVersion;
+  const held = versionOnVolume(seen.claim);
+  const refusal = engine.refuses(version) ?? (held === undefined ? undefined : engine.refusesChange(held, version));
+  const credentials = credentialsProblem(service, engine, seen.secret, seen.claim !== undefined);
+  const storage = seen.claim ? `${seen.claim.status?.capacity?.['storage'] ?? seen.claim.spec?.resources?.requests?.['storage']}` : undefined;
+  const basis = { engine, version: held ?? version, storage, bound: seen.secret !== undefined };
+  if (credentials) return { findings: { ...basis, judgements: [nameFree, isFalse(conditionTypes.credentialsReady, credentials.reason, credentials.message)] } };
+  if (refusal !== undefined) return { findings: { ...basis, judgements: [nameFree, isFalse(conditionTypes.workloadReady, 'VersionRefused', refusal)] } };
+
+  // Secret, then claim: a claim without a Secret means that the password of its data is lost.
+  if (!seen.secret) await client.create(secrets, credentialsSecret(service, engine, newPassword()), { fieldManager });
+  const credentialsReady = isTrue(conditionTypes.credentialsReady, 'CredentialsReady', `The connection details are in the Secret "${childNames.credentials(nameOf(service))}".`);
+  const claim = seen.claim ?? (await client.create(persistentVolumeClaims, dataClaim(service, engine, version), { fieldManager }));
+  if (seen.claim && !seen.statefulSet && isOlder(seen.claim, service)) {
+    await context.recorder.record(statefulServices, service, 'Normal', 'Adopted', `Took over the volume claim "${nameOf(seen.claim)}" and its credentials, which an earlier service left.`);
+  }
+  if (seen.claim && held !== version) await noteVersion(client, seen.claim, version);
+  const storageReady = await settleStorage(client, service, claim);
+
+  await ensure(client, services, seen.headlessService, headlessService(service, engine));
+  await ensure(client, networkPolicies, seen.networkPolicy, networkPolicy(service, engine));
+  await ensure(client, statefulSets, seen.statefulSet, statefulSet(service, engine, version));
+  if (seen.statefulSet && seen.pod) await replaceStuckPod(client, seen.statefulSet, seen.pod);
+
+  const state = workloadState(seen.statefulSet, seen.pod);
+  const workload = state.ready
+    ? isTrue(conditionTypes.workloadReady, state.reason, `${engine.title} ${version} runs and accepts connections.`)
+    : isFalse(conditionTypes.workloadReady, state.reason, state.message);
+  return { findings: { ...basis, version, bound: true, storage: storage ?? sizeOf(claim), judgements: [nameFree, credentialsReady, storageReady, workload] } };
+}
+
+function blocked(judgement: Judgement, requeueAfterMs?: number): Pass {
+  return { findings: { judgements: [judgement], bound: false }, requeueAfterMs };
+}
+
+function findEngine(service: StatefulService): Engine | undefined {
+  try {
+    return engineOf(service.spec.type);
+  } catch (error) {
+    if (hasCode(error, 'unsupported')) return undefined;
+    throw error;
+  }
+}
+
+async function holdService(client: KubeClient, service: StatefulService): Promise<void> {
+  const finalizers = service.metadata?.finalizers ?? [];
+  if (finalizers.includes(serviceFinalizer)) return;
+  await client.patch(statefulServices, nameOf(service), { metadata: { finalizers: [...finalizers, serviceFinalizer], resourceVersion: service.metadata?.resourceVersion } }, { namespace: namespaceOf(service), fieldManager });
+}
+
+async function noteVersion(client: KubeClient, claim: PersistentVolumeClaim, version: string): Promise<void> {
+  await client.patch(persistentVolumeClaims, nameOf(claim), { metadata: { labels: { [labels.version]: version } } }, { namespace: namespaceOf(claim), fieldManager });
+}
+
+/** Asks for growth where the storage class allows it. */
+async function settleStorage(client: KubeClient, service: StatefulService, claim: PersistentVolumeClaim): Promise<Judgement> {
+  const type = conditionTypes.storageReady;
+  const decision = decideStorage(service, claim);
+  const current = sizeOf(claim);
+  if (decision.kind === 'enough') return isTrue(type, 'StorageReady', `The volume has ${current}.`);
+  if (decision.kind === 'larger') return isTrue(type, 'LargerThanWanted', `The volume keeps its ${decision.size}: volumes cannot shrink.`);
+  if (decision.kind === 'growing') {
+    const pending = claim.status?.conditions?.find((condition) => condition.status === 'True')?.message;
+    return isFalse(type, 'Resizing', `The volume grows to ${decision.size}.${pending ? ` ${pending}` : ''}`);
+  }
+  if (!(await mayGrow(client, claim))) {
+    return isFalse(type, 'ExpansionUnsupported', `The volume keeps its ${current}: its storage class "${claim.spec?.storageClassName ?? ''}" does not allow volumes to grow. Set spec.storage back, or move the data to a new service.`);
+  }
+  await client.patch(persistentVolumeClaims, nameOf(claim), { spec: { resources: { requests: { storage: decision.size } } } }, { namespace: namespaceOf(claim), fieldManager });
+  return isFalse(type, 'Resizing', `The volume grows from ${current} to ${decision.size}.`);
+}
+
+async function mayGrow(client: KubeClient, claim: PersistentVolumeClaim): Promise<boolean> {
+  const name = claim.spec?.storageClassName;
+  if (!name) return false;
+  return (await client.find(storageClasses, name))?.allowVolumeExpansion === true;
+}
+
+/** A StatefulSet waits for a pod to be Ready before it replaces it, so a pod that can never be Ready would keep its mended successor away. https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback */
+async function replaceStuckPod(client: KubeClient, set: StatefulSet, pod: Pod): Promise<void> {
+  const ready = pod.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True');
+  if (ready || pod.metadata?.deletionTimestamp || set.status?.observedGeneration !== set.metadata?.generation || !isOutdated(set, pod)) return;
+  await client.delete(pods, nameOf(pod), { namespace: namespaceOf(pod), uid: pod.metadata?.uid });
+}
+
+async function report(context: ReconcilerContext, service: StatefulService, findings: Findings): Promise<void> {
+  const status = statusOf(service, findings, context.now());
+  try {
+    if (!(await writeStatus(context.client, service, status))) return;
+  } catch (error) {
+    if (hasReason(error, 'NotFound')) return;
+    throw error;
+  }
+  const before = service.status?.conditions?.find(({ type }) => type === conditionTypes.ready);
+  const after = status.conditions?.find(({ type }) => type === conditionTypes.ready);
+  if (!after || (before?.status === after.status && before.reason === after.reason)) return;
+  const harmless = after.status === 'True' || ['Creating', 'Starting', 'Restarting', 'Updating'].includes(after.reason);
+  await context.recorder.record(statefulServices, service, harmless ? 'Normal' : 'Warning', after.reason, after.message);
+}
+
+function sizeOf(claim: PersistentVolumeClaim): string {
+  return `${claim.status?.capacity?.['storage'] ?? claim.spec?.resources?.requests?.['storage'] ?? ''}`;
+}
+
+function isOlder(claim: PersistentVolumeClaim, service: StatefulService): boolean {
+  return Date.parse(`${claim.metadata?.creationTimestamp}`) < Date.parse(`${service.metadata?.creationTimestamp}`);
+}

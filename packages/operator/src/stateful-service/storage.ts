@@ -1,0 +1,38 @@
+import type { PersistentVolumeClaim } from 'kubernetes-types/core/v1.d.ts';
+import { childNames, compareQuantities, labels, type StatefulService } from '@skipper/api';
+import type { Engine } from '@skipper/engines';
+import { childLabels, nameOf, namespaceOf } from './ownership.ts';
+
+/** The claim for a new volume. It has no owner, because the data outlives the service unless its deletion is asked for. */
+export function dataClaim(service: StatefulService, engine: Engine, version: string): PersistentVolumeClaim {
+  return {
+    metadata: { name: childNames.claim(nameOf(service)), namespace: namespaceOf(service), labels: { ...childLabels(service), [labels.version]: version } },
+    spec: {
+      accessModes: ['ReadWriteOnce'],
+      resources: { requests: { storage: service.spec.storage ?? engine.defaultStorage } },
+      ...(service.spec.storageClassName === undefined ? {} : { storageClassName: service.spec.storageClassName }),
+    },
+  };
+}
+
+/** The version whose data the volume holds, as it was noted when a workload was made for it. */
+export function versionOnVolume(claim: PersistentVolumeClaim | undefined): string | undefined {
+  return claim?.metadata?.labels?.[labels.version];
+}
+
+export type StorageDecision =
+  | { kind: 'enough' }
+  | { kind: 'larger'; size: string }
+  | { kind: 'grow'; size: string }
+  | { kind: 'growing'; size: string };
+
+/** What the claim's size asks for. A size that nobody named is left as it is. */
+export function decideStorage(service: StatefulService, claim: PersistentVolumeClaim): StorageDecision {
+  const requested = claim.spec?.resources?.requests?.['storage'] ?? '0';
+  const wanted = service.spec.storage;
+  if (wanted !== undefined && compareQuantities(wanted, requested) > 0) return { kind: 'grow', size: wanted };
+  const capacity = claim.status?.capacity?.['storage'];
+  if (capacity !== undefined && compareQuantities(capacity, requested) < 0) return { kind: 'growing', size: requested };
+  if (wanted !== undefined && compareQuantities(wanted, requested) < 0) return { kind: 'larger', size: requested };
+  return { kind: 'enough' };
+}

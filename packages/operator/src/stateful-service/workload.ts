@@ -1,0 +1,79 @@
+import type { StatefulSet } from 'kubernetes-types/apps/v1.d.ts';
+import type { Container, ResourceRequirements, Volume, VolumeMount } from 'kubernetes-types/core/v1.d.ts';
+import { childNames, compareQuantities, labels, type StatefulService, type StatefulServiceSpec } from '@skipper/api';
+import type { Engine } from '@skipper/engines';
+import { childLabels, nameOf, namespaceOf, ownerReference, selectorLabels } from './ownership.ts';
+
+const dataVolume = 'data';
+
+/** One pod that meets the restricted Pod Security Standard. https://kubernetes.io/docs/concepts/security/pod-security-standards/ */
+export function statefulSet(service: StatefulService, engine: Engine, version: string): StatefulSet {
+  const name = nameOf(service);
+  const podLabels = { ...childLabels(service), [labels.version]: version };
+  return {
+    metadata: { name: childNames.statefulSet(name), namespace: namespaceOf(service), labels: childLabels(service), ownerReferences: [ownerReference(service)] },
+    spec: {
+      replicas: 1,
+      serviceName: childNames.headlessService(name),
+      selector: { matchLabels: selectorLabels(service) },
+      updateStrategy: { type: 'RollingUpdate' },
+      template: {
+        metadata: { labels: podLabels },
+        spec: {
+          automountServiceAccountToken: false,
+          enableServiceLinks: false,
+          terminationGracePeriodSeconds: engine.terminationGracePeriodSeconds,
+          securityContext: { runAsNonRoot: true, fsGroupChangePolicy: 'OnRootMismatch', seccompProfile: { type: 'RuntimeDefault' }, ...engine.podSecurityContext },
+          containers: [container(service, engine, version)],
+          volumes: volumes(service, engine),
+        },
+      },
+    },
+  };
+}
+
+function container(service: StatefulService, engine: Engine, version: string): Container {
+  const own = engine.container({ version, credentialsSecret: childNames.credentials(nameOf(service)) });
+  const mounts: VolumeMount[] = [
+    { name: dataVolume, mountPath: engine.dataPath },
+    ...engine.scratchPaths.map((path, index) => ({ name: scratchName(index), mountPath: path })),
+    ...(own.volumeMounts ?? []),
+  ];
+  return {
+    ...own,
+    name: engine.type,
+    image: engine.image(version),
+    imagePullPolicy: 'IfNotPresent',
+    ports: engine.ports.map(({ name, port }) => ({ name, containerPort: port, protocol: 'TCP' })),
+    resources: resourcesOf(service.spec, engine),
+    securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
+    volumeMounts: mounts,
+  };
+}
+
+/**
+ * The claim is named here rather than in `volumeClaimTemplates`, which cannot change: a grown claim and its StatefulSet would
+ * disagree for ever.
+ */
+function volumes(service: StatefulService, engine: Engine): Volume[] {
+  return [
+    { name: dataVolume, persistentVolumeClaim: { claimName: childNames.claim(nameOf(service)) } },
+    ...engine.scratchPaths.map((_, index) => ({ name: scratchName(index), emptyDir: {} })),
+  ];
+}
+
+const scratchName = (index: number): string => `scratch-${index}`;
+
+/** The engine's defaults beneath what the user set; a default gives way where the user's own value contradicts it. */
+export function resourcesOf(spec: StatefulServiceSpec, engine: Engine): ResourceRequirements {
+  const requests: Record<string, string> = { ...engine.defaultResources.requests, ...spec.resources?.requests };
+  const limits: Record<string, string> = { ...engine.defaultResources.limits, ...spec.resources?.limits };
+  for (const amount of ['cpu', 'memory'] as const) {
+    const request = requests[amount];
+    const limit = limits[amount];
+    if (request === undefined || limit === undefined || compareQuantities(request, limit) <= 0) continue;
+    if (spec.resources?.limits?.[amount] === undefined) limits[amount] = request;
+    else if (spec.resources.requests?.[amount] === undefined) requests[amount] = limit;
+  }
+  return { requests, limits };
+}
