@@ -40,12 +40,13 @@ interface PooledSession {
 }
 
 /** Connections to the ports of one pod. Nothing is opened to the pod itself until {@link PortForward.connect}. */
-export function openPortForward(connection: ApiConnection, pod: string, namespace: string): PortForward {
-  return new PodPortForward(connection, `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}/portforward`);
+export function openPortForward(connection: ApiConnection, pod: string, namespace: string, onClose?: () => void): PortForward {
+  return new PodPortForward(connection, onClose, `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}/portforward`);
 }
 
 class PodPortForward implements PortForward {
   readonly #connection: ApiConnection;
+  readonly #onClose: (() => void) | undefined;
   readonly #path: string;
   readonly #pool = new Set<PooledSession>();
   readonly #waiting = new Set<PortForwardStream>();
@@ -54,8 +55,9 @@ class PodPortForward implements PortForward {
   #requestId = 0;
   #closed = false;
 
-  constructor(connection: ApiConnection, path: string) {
+  constructor(connection: ApiConnection, onClose: (() => void) | undefined, path: string) {
     this.#connection = connection;
+    this.#onClose = onClose;
     this.#path = path;
     this.#heartbeat = setInterval(() => this.#beat(), heartbeatMs).unref();
   }
@@ -90,6 +92,7 @@ class PodPortForward implements PortForward {
     clearInterval(this.#heartbeat);
     for (const stream of this.#waiting) stream.failWith(new Error('the port-forward was closed'));
     for (const { session } of this.#pool) session.close();
+    this.#onClose?.();
   }
 
   /** The session with the fewest streams among those that work. */

@@ -96,4 +96,83 @@ describe('a SPDY session', () => {
     for await (const chunk of stream) received += chunk.length;
     expect(received).toBe(sent.length);
   });
+
+  it('ends with an error when the peer talks garbage', async () => {
+    for (const garbage of ['GET / HTTP/1.1\r\n\r\n', '\x80\x03\x00\x01\x00\x00\x00\x02xx', '\x80\x03\x00\x63\x00\x00\x00\x00', '\x80\x02\x00\x01\x00\x00\x00\x00']) {
+      const [near, far] = await socketPair();
+      const closed = new Promise<Error | undefined>((resolve) => open.push(createSpdySession(far, { server: true, onClose: resolve, onStream: echo })));
+      near.on('error', () => {}).resume();
+      near.write(Buffer.from(garbage, 'latin1'));
+      // Text is a DATA frame for an unknown stream, which has to be ignored: only its end shows that it was none.
+      if (garbage.startsWith('GET')) near.end();
+      expect(await closed, JSON.stringify(garbage)).toBeInstanceOf(Error);
+      near.destroy();
+    }
+  });
+
+  it('lets no stream suffer from the abrupt end of others, and leaks none', async () => {
+    const { client, server } = await sessionPair({
+      onStream: (stream) => {
+        stream.on('error', () => {});
+        echo(stream);
+      },
+    });
+    const message = Buffer.alloc(20_000, 'm');
+    let echoed = 0;
+    const one = async (index: number) => {
+      const stream = client.createStream({ requestID: String(index) });
+      stream.write(message);
+      if (index % 3 === 0) {
+        if (index % 2) await once(stream, 'data');
+        stream.destroy();
+        return;
+      }
+      stream.end();
+      expect((await text(stream)).length).toBe(message.length);
+      echoed++;
+    };
+    let next = 0;
+    await Promise.all(Array.from({ length: 50 }, async () => {
+      while (next < 1_000) await one(next++);
+    }));
+    expect(echoed).toBe(666);
+    await until(() => client.streamCount === 0 && server.streamCount === 0);
+    expect(client.open && server.open).toBe(true);
+  });
+
+  it('holds the peer back when a reader pauses, with bounded memory, and loses nothing', async () => {
+    const offered = 256 * 1024 * 1024;
+    const chunk = Buffer.alloc(64 * 1024, 9);
+    let sent = 0;
+    const { client } = await sessionPair({
+      onStream: (stream) => {
+        const send = () => {
+          while (sent < offered) {
+            sent += chunk.length;
+            if (!stream.write(chunk)) return void stream.once('drain', send);
+          }
+          stream.end();
+        };
+        send();
+      },
+    });
+    const before = process.memoryUsage().rss;
+    const stream = client.createStream({});
+    let received = 0;
+    stream.on('data', (bytes: Buffer) => (received += bytes.length));
+    await once(stream, 'data');
+    stream.pause();
+    await until(() => client.stalled);
+    let last = -1;
+    while (last !== sent) {
+      last = sent;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    expect(sent).toBeLessThan(32 * 1024 * 1024);
+    expect(process.memoryUsage().rss - before).toBeLessThan(32 * 1024 * 1024);
+    stream.resume();
+    await once(stream, 'end');
+    expect(received).toBe(offered);
+    expect(client.stalled).toBe(false);
+  });
 });
