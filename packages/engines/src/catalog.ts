@@ -1,9 +1,10 @@
 import { KipError, type ImageResolver, type ServiceType } from '@skipper/api';
 import type { Engine } from './engine.ts';
 import { postgres } from './postgres/definition.ts';
+import { redis } from './redis/definition.ts';
 
 /** Every engine that can be had, by the type that names it. */
-const catalog: Partial<Record<ServiceType, Engine>> = { postgres };
+const catalog: Partial<Record<ServiceType, Engine>> = { postgres, redis };
 
 export const engines: readonly Engine[] = Object.values(catalog);
 

@@ -1,0 +1,73 @@
+import type { Probe } from 'kubernetes-types/core/v1.d.ts';
+import type { Engine } from '../engine.ts';
+import { fromCredentials } from '../environment.ts';
+import { majorOf, versionInTag } from '../versions.ts';
+import { redisProcess } from './process.ts';
+import { dataShare, redisConfig } from './settings.ts';
+
+const repository = 'docker.io/library/redis';
+const variant = '-alpine';
+const oldestMajor = 7;
+const newestMajor = 8;
+const port = 6379;
+/** The account `redis` of the Alpine image. */
+const imageUser = 999;
+const imageGroup = 1000;
+
+/** The settings with the shell's variables in them. */
+const settings = redisConfig({ dataFolder: '/data', passwordHash: '$hash', username: '$REDIS_USERNAME' });
+
+/** Writes the settings and becomes the server. Only the password's hash is written, and nothing secret is an argument. */
+const startScript = `set -eu
+umask 077
+hash=$(printf %s "$REDISCLI_AUTH" | sha256sum)
+hash=\${hash%% *}
+cat >/tmp/redis.conf <<END
+${settings}END
+if [ -n "\${MEMORY_LIMIT:-}" ]; then echo "maxmemory $((MEMORY_LIMIT / 100 * ${dataShare * 100}))" >>/tmp/redis.conf; fi
+exec redis-server /tmp/redis.conf`;
+
+const ping = `redis-cli -h 127.0.0.1 -p ${port} --user "$REDIS_USERNAME" ping`;
+const acceptsCommands = ['sh', '-c', `[ "$(${ping})" = PONG ]`];
+/** Any answer at all, LOADING too: a server that reads a big log is busy, and not to be killed. */
+const isAlive = ['sh', '-c', `[ -n "$(${ping})" ]`];
+
+const probe = (command: string[], timing: Omit<Probe, 'exec'>): Probe => ({ exec: { command }, ...timing });
+
+/** Redis, from the Docker official image. https://github.com/docker-library/docs/tree/master/redis */
+export const redis: Engine = {
+  type: 'redis',
+  title: 'Redis',
+  defaultVersion: '8',
+  image: (version) => `${repository}:${version}${variant}`,
+  versionOf: (image) => versionInTag(image, repository, variant),
+  refuses: (version) => {
+    if (!/^\d{1,2}(\.\d{1,3}){0,2}$/.test(version)) return `"${version}" is not a version of Redis; write for example 8 or 7.4.`;
+    const major = majorOf(version);
+    return major >= oldestMajor && major <= newestMajor ? undefined : `Redis ${version} is not supported; ${oldestMajor} and ${newestMajor} are.`;
+  },
+  refusesChange: (from, to) => majorOf(to) >= majorOf(from) ? undefined
+    : `The volume holds data of Redis ${majorOf(from)}, which Redis ${majorOf(to)} cannot read; set the version back to ${majorOf(from)}.`,
+  ports: [{ name: 'redis', port }],
+  defaultStorage: '1Gi',
+  defaultResources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '512Mi' } },
+  dataPath: '/data',
+  terminationGracePeriodSeconds: 60,
+  podSecurityContext: { runAsUser: imageUser, runAsGroup: imageGroup, fsGroup: imageGroup },
+  container: (context) => ({
+    args: ['sh', '-c', startScript],
+    env: [
+      fromCredentials('REDIS_USERNAME', 'username', context),
+      // The name under which redis-cli looks for a password, so that the probes pass none as an argument.
+      fromCredentials('REDISCLI_AUTH', 'password', context),
+      { name: 'MEMORY_LIMIT', valueFrom: { resourceFieldRef: { resource: 'limits.memory' } } },
+    ],
+    startupProbe: probe(isAlive, { periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 300 }),
+    readinessProbe: probe(acceptsCommands, { periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 3 }),
+    livenessProbe: probe(isAlive, { periodSeconds: 10, timeoutSeconds: 10, failureThreshold: 6 }),
+  }),
+  scratchPaths: ['/tmp'],
+  uri: ({ host, port: actualPort, username, password }) => `redis://${encodeURIComponent(username)}:${encodeURIComponent(password)}@${host}:${actualPort}`,
+  process: () => redisProcess({ acceptsCommands, isAlive }),
+};
+
