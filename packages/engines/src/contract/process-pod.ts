@@ -1,0 +1,148 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { chmod, chown, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ContainerContext, ImageProcess, ProcessSpec } from '@skipper/api';
+import { administrator, type Engine } from '../engine.ts';
+
+/** Downloads are kept between runs. */
+const enginesDir = join(tmpdir(), 'skipper-test-engines');
+/** An account of no importance, when the tests run as root: servers refuse root. */
+const podUser = process.getuid?.() === 0 ? 65_534 : undefined;
+
+let pods = 0;
+
+/** One pod of an engine as a plain process: what the embedded cluster's node does, reduced to what an engine's contract needs. */
+export class ProcessPod {
+  readonly ip = `127.${80 + (process.pid % 100)}.${process.pid >> 8 & 0xff}.${(pods += 1)}`;
+  readonly password = 'Secret0123456789';
+  readonly engine: Engine;
+  readonly #process: ImageProcess;
+  readonly #folder: string;
+  readonly #env: Record<string, string>;
+  #child: ChildProcess | undefined;
+  #stopSignal: NodeJS.Signals = 'SIGTERM';
+  output = '';
+  /** Of the processes that were started. */
+  readonly argumentLists: string[] = [];
+
+  private constructor(engine: Engine, version: string, folder: string) {
+    this.engine = engine;
+    this.#process = engine.process(version);
+    this.#folder = folder;
+    const credentials: Record<string, string | undefined> = { username: administrator, password: this.password, database: engine.database };
+    this.#env = Object.fromEntries((engine.container({ version, credentialsSecret: 'credentials' }).env ?? []).flatMap(({ name, value, valueFrom }) => {
+      const actual = valueFrom?.secretKeyRef ? credentials[valueFrom.secretKeyRef.key] : value;
+      return actual === undefined ? [] : [[name, actual]];
+    }));
+  }
+
+  static async create(engine: Engine, version = engine.defaultVersion): Promise<ProcessPod> {
+    const folder = await mkdtemp(join(tmpdir(), 'skipper-pod-'));
+    await chmod(folder, 0o755);
+    const pod = new ProcessPod(engine, version, folder);
+    for (const path of [engine.dataPath, ...engine.scratchPaths]) {
+      await mkdir(pod.#hostPath(path), { recursive: true });
+      if (podUser !== undefined) await chown(pod.#hostPath(path), podUser, podUser);
+    }
+    return pod;
+  }
+
+  get uri(): string {
+    return this.uriWith(this.password);
+  }
+
+  uriWith(password: string): string {
+    return this.engine.uri({ host: this.ip, port: this.engine.ports[0].port, username: administrator, password, database: this.engine.database });
+  }
+
+  /** Starts it and waits until its readiness probe succeeds. */
+  async start(): Promise<void> {
+    await mkdir(enginesDir, { recursive: true });
+    await this.#process.prepare({ enginesDir, progress: () => undefined, signal: AbortSignal.timeout(120_000) });
+    const spec = await this.#process.start(this.#context());
+    this.#stopSignal = spec.stopSignal ?? 'SIGTERM';
+    this.#child = this.#spawn(spec);
+    await this.untilReady();
+  }
+
+  async untilReady(): Promise<void> {
+    const deadline = Date.now() + 30_000;
+    while ((await this.probe('readinessProbe')) !== 0) {
+      if (this.#child?.exitCode !== null || Date.now() > deadline) throw new Error(`it did not become ready: ${this.output}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  /** Begins a start and kills whatever runs after this many ms. */
+  async startAndKill(afterMs: number): Promise<void> {
+    const stop = new AbortController();
+    const timer = setTimeout(() => stop.abort(), afterMs);
+    try {
+      const spec = await this.#process.start(this.#context(stop.signal));
+      this.#child = this.#spawn(spec);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      await this.stop('SIGKILL');
+    } catch (error) {
+      if (!stop.signal.aborted) throw error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Exit code of a probe's command. */
+  async probe(which: 'startupProbe' | 'readinessProbe' | 'livenessProbe'): Promise<number> {
+    const argv = this.engine.container({ version: this.engine.defaultVersion, credentialsSecret: '' })[which]?.exec?.command;
+    const command = argv && (await this.#process.exec?.(argv, this.#context()));
+    if (typeof command !== 'function') throw new Error(`${this.engine.type} cannot run its ${which} here`);
+    return (await command(AbortSignal.timeout(5_000))).exitCode;
+  }
+
+  /** Sends a signal and waits for the end. @returns how long it took, in ms, and how it ended. */
+  async stop(signal: NodeJS.Signals = this.#stopSignal): Promise<{ tookMs: number; exitCode: number | null }> {
+    const child = this.#child;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return { tookMs: 0, exitCode: child?.exitCode ?? null };
+    const startedAt = performance.now();
+    const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+    // The whole group, as the kernel would take a container down.
+    if (signal === 'SIGKILL') process.kill(-child.pid!, signal);
+    else child.kill(signal);
+    await ended;
+    return { tookMs: performance.now() - startedAt, exitCode: child.exitCode };
+  }
+
+  async destroy(): Promise<void> {
+    await this.stop('SIGKILL');
+    await rm(this.#folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  #context(signal: AbortSignal = AbortSignal.timeout(60_000)): ContainerContext {
+    return {
+      enginesDir, namespace: 'test', podName: 'db-0', containerName: this.engine.type, podIP: this.ip, env: this.#env, command: undefined, args: undefined,
+      hostPath: (path) => this.#hostPath(path), uid: podUser, gid: podUser, signal,
+      run: (spec) => this.#run(spec, signal),
+    };
+  }
+
+  #hostPath(path: string): string {
+    return join(this.#folder, path);
+  }
+
+  async #run(spec: ProcessSpec, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const child = this.#spawn(spec);
+    const kill = () => process.kill(-child.pid!, 'SIGKILL');
+    signal.addEventListener('abort', kill);
+    const [code] = await new Promise<[number | null]>((resolve) => child.once('close', (exitCode) => resolve([exitCode])));
+    signal.removeEventListener('abort', kill);
+    if (code !== 0) throw new Error(`${spec.file} ended with ${code}: ${this.output}`);
+  }
+
+  #spawn(spec: ProcessSpec): ChildProcess {
+    this.argumentLists.push([spec.file, ...spec.args].join(' '));
+    const child = spawn(spec.file, spec.args, { env: spec.env ?? {}, cwd: spec.cwd ?? this.#folder, stdio: ['ignore', 'pipe', 'pipe'], detached: true, ...(podUser === undefined ? {} : { uid: podUser, gid: podUser }) });
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => { this.output += chunk; });
+    child.on('error', (error) => { this.output += error.message; });
+    return child;
+  }
+}
