@@ -1,6 +1,10 @@
 export * from './types.ts';
 export * from './errors.ts';
+export { createClient, type ClientOptions } from './client.ts';
+export { inClusterConfig } from './in-cluster.ts';
+export { createInformer } from './informer.ts';
+export { loadKubeconfig, resolveCluster, type Cluster, type Kubeconfig, type LoadKubeconfigOptions } from './kubeconfig.ts';
+export { PortForwardError } from './streams/port-forward-stream.ts';
 export { createSpdySession, type SpdySession, type SpdySessionOptions } from './streams/spdy-session.ts';
 export type { SpdyStream } from './streams/spdy-stream.ts';
-export { PortForwardError } from './streams/port-forward-stream.ts';
 export { openTunnel } from './streams/tunnel.ts';

@@ -1,0 +1,282 @@
+import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { apiVersionOf, KipError, type KubeObject, type ResourceType } from '@skipper/api';
+import type { Status } from 'kubernetes-types/meta/v1.d.ts';
+import { createConnection, type ApiConnection } from './connection.ts';
+import { hasReason, KubeError } from './errors.ts';
+import { asUnreachable, createHttpPool, type HttpAnswer, type HttpRequest } from './http.ts';
+import type { Cluster } from './kubeconfig.ts';
+import { query, resourcePath } from './paths.ts';
+import { retryAfterMs, withRetries } from './retry.ts';
+import { openPortForward } from './streams/port-forward.ts';
+import type { DeleteOptions, ExecOptions, KubeClient, ListOptions, LogOptions, NamespaceOption, PortForward, WatchEvent, WriteOptions } from './types.ts';
+import { lines, parseWatchEvent } from './watch.ts';
+
+export interface ClientOptions {
+  /** Where HTTPS_PROXY and NO_PROXY are read. Default `process.env`. */
+  env?: NodeJS.ProcessEnv;
+}
+
+/** A list that the server forgets while it is read is begun anew this often, and then asked for in one piece. */
+const mostListRestarts = 3;
+const json = { 'content-type': 'application/json' };
+/** Server-side apply takes YAML, of which JSON is a part. */
+const applyPatch = { 'content-type': 'application/apply-patch+yaml' };
+
+/** A client of one API server. It connects with the first request. @throws KipError `usage` or `unsupported` for settings that cannot work */
+export function createClient(cluster: Cluster, { env }: ClientOptions = {}): KubeClient {
+  return new Client(cluster, createConnection(cluster, env));
+}
+
+interface Call extends HttpRequest {
+  /** Whether sending twice does the same as sending once. */
+  safe?: boolean;
+}
+
+class Client implements KubeClient {
+  readonly server: string;
+  readonly namespace: string;
+  readonly #connection: ApiConnection;
+  readonly #pool;
+  readonly #portForwards = new Set<PortForward>();
+
+  constructor(cluster: Cluster, connection: ApiConnection) {
+    this.server = cluster.server;
+    this.namespace = cluster.namespace;
+    this.#connection = connection;
+    this.#pool = createHttpPool(connection);
+  }
+
+  async get<T extends KubeObject>(type: ResourceType<T>, name: string, { namespace, signal }: NamespaceOption = {}): Promise<T> {
+    return this.#json({ method: 'GET', path: resourcePath(type, { namespace, name }), signal, safe: true });
+  }
+
+  async find<T extends KubeObject>(type: ResourceType<T>, name: string, options: NamespaceOption = {}): Promise<T | undefined> {
+    return orUndefined(this.get(type, name, options));
+  }
+
+  async list<T extends KubeObject>(type: ResourceType<T>, options: ListOptions = {}): Promise<{ items: T[]; resourceVersion: string }> {
+    for (let restart = 0; ; restart += 1) {
+      try {
+        return await this.#listOnce(type, restart < mostListRestarts ? options : { ...options, pageSize: 0 });
+      } catch (error) {
+        if (restart >= mostListRestarts || !hasReason(error, 'Expired', 'Gone')) throw error;
+      }
+    }
+  }
+
+  async #listOnce<T extends KubeObject>(type: ResourceType<T>, { namespace, signal, labelSelector, fieldSelector, pageSize = 500 }: ListOptions): Promise<{ items: T[]; resourceVersion: string }> {
+    const apiVersion = apiVersionOf(type);
+    const items: T[] = [];
+    let token: string | undefined;
+    for (;;) {
+      const path = resourcePath(type, { namespace }) + query({ labelSelector, fieldSelector, limit: pageSize || undefined, continue: token });
+      const page = await this.#json<{ items?: T[] | null; metadata?: { resourceVersion?: string; continue?: string } }>({ method: 'GET', path, signal, safe: true });
+      // The items of a list come without their type.
+      for (const item of page.items ?? []) items.push({ ...item, apiVersion: item.apiVersion ?? apiVersion, kind: item.kind ?? type.kind });
+      token = page.metadata?.continue;
+      if (!token) return { items, resourceVersion: page.metadata?.resourceVersion ?? '' };
+    }
+  }
+
+  async create<T extends KubeObject>(type: ResourceType<T>, object: T, { subresource, signal, ...options }: WriteOptions = {}): Promise<T> {
+    const { namespace, name } = object.metadata ?? {};
+    if (type.namespaced && namespace === undefined) throw new TypeError(`a ${type.kind} is created in a namespace, and none was given`);
+    const path = resourcePath(type, subresource ? { namespace, name, subresource } : { namespace }) + writeQuery(options);
+    return this.#json({ method: 'POST', path, headers: json, body: typed(type, object), signal });
+  }
+
+  async replace<T extends KubeObject>(type: ResourceType<T>, object: T, { subresource, signal, ...options }: WriteOptions = {}): Promise<T> {
+    const path = resourcePath(type, { namespace: object.metadata?.namespace, name: object.metadata?.name ?? '', subresource }) + writeQuery(options);
+    return this.#json({ method: 'PUT', path, headers: json, body: typed(type, object), signal });
+  }
+
+  async apply<T extends KubeObject>(type: ResourceType<T>, object: T, { subresource, signal, force, ...options }: WriteOptions & { fieldManager: string; force?: boolean }): Promise<T> {
+    const path = resourcePath(type, { namespace: object.metadata?.namespace, name: object.metadata?.name ?? '', subresource }) + writeQuery({ ...options, force });
+    return this.#json({ method: 'PATCH', path, headers: applyPatch, body: typed(type, object), signal, safe: true });
+  }
+
+  async patch<T extends KubeObject>(type: ResourceType<T>, name: string, patch: object, { namespace, subresource, signal, ...options }: WriteOptions & NamespaceOption = {}): Promise<T> {
+    const kind = Array.isArray(patch) ? 'json-patch' : 'merge-patch';
+    const path = resourcePath(type, { namespace, name, subresource }) + writeQuery(options);
+    return this.#json({ method: 'PATCH', path, headers: { 'content-type': `application/${kind}+json` }, body: JSON.stringify(patch), signal });
+  }
+
+  async delete<T extends KubeObject>(type: ResourceType<T>, name: string, { namespace, signal, uid, resourceVersion, propagation, gracePeriodSeconds }: DeleteOptions = {}): Promise<T | undefined> {
+    const body = JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'DeleteOptions',
+      preconditions: uid === undefined && resourceVersion === undefined ? undefined : { uid, resourceVersion },
+      propagationPolicy: propagation,
+      gracePeriodSeconds,
+    });
+    const answer = await orUndefined(this.#json<T | Status>({ method: 'DELETE', path: resourcePath(type, { namespace, name }), headers: json, body, signal }));
+    if (answer?.kind !== 'Status') return answer as T | undefined;
+    // Some kinds are answered with a Status, which tells no more than whom it was about.
+    const { uid: deleted } = (answer as Status).details ?? {};
+    return { apiVersion: apiVersionOf(type), kind: type.kind, metadata: { name, namespace, uid: deleted } } as T;
+  }
+
+  watch<T extends KubeObject>(type: ResourceType<T>, { namespace, signal, labelSelector, fieldSelector, resourceVersion, timeoutSeconds }: ListOptions & { resourceVersion: string; timeoutSeconds?: number }): AsyncIterable<WatchEvent<T>> {
+    const path = resourcePath(type, { namespace }) + query({ watch: 1, allowWatchBookmarks: true, resourceVersion, timeoutSeconds, labelSelector, fieldSelector });
+    return { [Symbol.asyncIterator]: () => this.#watchEvents<T>(path, signal) };
+  }
+
+  /** `return` ends the watch at once, even while an event is waited for: a generator alone would wait for the event. */
+  #watchEvents<T extends KubeObject>(path: string, signal: AbortSignal | undefined): AsyncIterator<WatchEvent<T>> {
+    const returned = new AbortController();
+    const events = this.#readWatch<T>(path, signal ? AbortSignal.any([signal, returned.signal]) : returned.signal);
+    return {
+      async next() {
+        try {
+          return await events.next();
+        } catch (error) {
+          if (returned.signal.aborted && !signal?.aborted) return { done: true, value: undefined };
+          throw error;
+        }
+      },
+      async return() {
+        returned.abort();
+        return { done: true, value: undefined };
+      },
+    };
+  }
+
+  async *#readWatch<T extends KubeObject>(path: string, signal: AbortSignal): AsyncGenerator<WatchEvent<T>> {
+    const response = await this.#open({ method: 'GET', path, signal });
+    const onAbort = (): void => { response.destroy(); };
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      for await (const line of lines(response)) {
+        signal.throwIfAborted();
+        yield parseWatchEvent<T>(line);
+      }
+      signal.throwIfAborted();
+    } catch (error) {
+      signal.throwIfAborted();
+      if (this.#pool.closed) return;
+      throw error instanceof KubeError || error instanceof KipError ? error : this.#connection.unreachable(error);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      response.destroy();
+    }
+  }
+
+  async logs(pod: string, { namespace = this.namespace, signal, container, follow, tailLines, previous, timestamps, sinceSeconds }: LogOptions): Promise<Readable> {
+    const type = { group: '', version: 'v1', kind: 'Pod', plural: 'pods', namespaced: true };
+    const path = resourcePath(type, { namespace, name: pod, subresource: 'log' }) + query({ container, follow, tailLines, previous, timestamps, sinceSeconds });
+    const response = await this.#open({ method: 'GET', path, signal });
+    const onAbort = (): void => { response.destroy(signal!.reason as Error); };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    response.once('close', () => signal?.removeEventListener('abort', onAbort));
+    if (signal?.aborted) onAbort();
+    return response;
+  }
+
+  async exec(pod: string, options: ExecOptions): Promise<number> {
+    const { execInPod } = await import('./streams/exec.ts');
+    return execInPod(this.#connection, pod, { ...options, namespace: options.namespace ?? this.namespace });
+  }
+
+  portForward(pod: string, { namespace = this.namespace }: NamespaceOption): PortForward {
+    const forward = openPortForward(this.#connection, pod, namespace, () => this.#portForwards.delete(forward));
+    this.#portForwards.add(forward);
+    return forward;
+  }
+
+  async raw(method: string, path: string, { body, headers, signal }: { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal } = {}): Promise<{ status: number; headers: Record<string, string | string[] | undefined>; body: string }> {
+    const payload = body === undefined || typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body);
+    const upper = method.toUpperCase();
+    const answer = await this.#answer({ method: upper, path, headers: { ...(payload === undefined ? {} : json), ...headers }, body: payload, signal, safe: upper === 'GET' || upper === 'HEAD' });
+    return { status: answer.status, headers: answer.headers, body: answer.body };
+  }
+
+  close(): void {
+    for (const forward of this.#portForwards) forward.close();
+    this.#pool.close();
+  }
+
+  async #json<R>(call: Call): Promise<R> {
+    const answer = await this.#answer(call);
+    if (answer.status < 200 || answer.status > 299) throw failure(answer);
+    try {
+      return JSON.parse(answer.body) as R;
+    } catch (error) {
+      throw new KipError('unreachable', `The server ${this.#connection.server.origin} of context "${this.#connection.context}" does not answer as a Kubernetes API server.`, {
+        hint: 'Check server and proxy-url in the kubeconfig: a login page or another service may answer at this address.',
+        cause: error,
+      });
+    }
+  }
+
+  /** The last answer, whatever its status. */
+  async #answer({ safe = false, ...request }: Call): Promise<HttpAnswer> {
+    const send = (): Promise<HttpAnswer> => withRetries(() => this.#pool.send(request), { safe, signal: request.signal });
+    try {
+      const answer = await send();
+      return answer.status === 401 && (await this.#connection.refresh(answer.authorization)) ? await send() : answer;
+    } catch (error) {
+      throw asUnreachable(this.#connection, error);
+    }
+  }
+
+  /** An answer that is read as it comes. Not repeated but after a 401 and on a stale connection: who streams comes back by itself. */
+  async #open(request: HttpRequest): Promise<IncomingMessage> {
+    try {
+      for (let attempt = 0; ; attempt += 1) {
+        const { response, authorization } = await this.#pool.open(request);
+        if (response.statusCode === 200) {
+          // A quiet stream is not a dead one.
+          response.socket.setTimeout(0);
+          return response;
+        }
+        const answer = { status: response.statusCode!, headers: response.headers, body: await bodyOf(response) };
+        if (answer.status !== 401 || attempt > 0 || !(await this.#connection.refresh(authorization))) throw failure(answer);
+      }
+    } catch (error) {
+      throw asUnreachable(this.#connection, error);
+    }
+  }
+}
+
+async function bodyOf(response: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** `undefined` for what is not there. */
+async function orUndefined<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (hasReason(error, 'NotFound')) return undefined;
+    throw error;
+  }
+}
+
+function typed(type: ResourceType, object: KubeObject): string {
+  return JSON.stringify({ ...object, apiVersion: apiVersionOf(type), kind: type.kind });
+}
+
+function writeQuery({ fieldManager, dryRun, force }: { fieldManager?: string; dryRun?: boolean; force?: boolean }): string {
+  return query({ fieldManager, dryRun: dryRun ? 'All' : undefined, force });
+}
+
+/** Reasons for answers without a Status, as the API server's own client has them. */
+const reasonOf: Record<number, string> = { 400: 'BadRequest', 401: 'Unauthorized', 403: 'Forbidden', 404: 'NotFound', 405: 'MethodNotAllowed', 409: 'Conflict', 410: 'Expired', 422: 'Invalid', 429: 'TooManyRequests', 500: 'InternalError', 503: 'ServiceUnavailable', 504: 'Timeout' };
+
+function failure({ status, headers, body }: Pick<HttpAnswer, 'status' | 'headers' | 'body'>): KubeError {
+  return new KubeError(status, statusOf(status, body), retryAfterMs(headers['retry-after']));
+}
+
+function statusOf(code: number, body: string): Status {
+  try {
+    const answer = JSON.parse(body) as Status;
+    if (answer?.kind === 'Status') return answer;
+  } catch {
+    // Something in front of the API server answered, or it did in plain text.
+  }
+  const text = /^\s*</.test(body) ? '' : body.trim().slice(0, 300);
+  return { kind: 'Status', apiVersion: 'v1', status: 'Failure', code, reason: reasonOf[code] ?? '', message: text || `the server answered ${code}` };
+}
