@@ -1,0 +1,103 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import type { ProcessSpec } from '@skipper/api';
+
+/**
+ * Becomes the program, and leaves a watcher behind that asks it to stop when the cluster's end of descriptor 3 closes, however the
+ * cluster ended. The watcher belongs to the program's process group, so the group's number cannot be given to anybody else before
+ * the watcher has used it.
+ */
+const supervisor = `
+sig=$1 grace=$2; shift 2
+{
+  trap '' TERM INT QUIT HUP
+  read -r _ <&3
+  kill -s "$sig" "$$" 2>/dev/null
+  n=0
+  while kill -0 "$$" 2>/dev/null && [ "$n" -lt "$grace" ]; do sleep 1; n=$((n + 1)); done
+  kill -s KILL -- "-$$"
+} >/dev/null 2>&1 </dev/null &
+exec 3<&-
+exec "$@"`;
+
+export interface Exit {
+  exitCode: number;
+  signal: NodeJS.Signals | undefined;
+}
+
+export interface SupervisedProcess {
+  readonly pid: number;
+  /** Only when it was asked for. */
+  readonly stdin: Writable | null;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** When the main process has ended; the rest of its group has been killed then. */
+  readonly exited: Promise<Exit>;
+  signal(signal: NodeJS.Signals): void;
+  /** SIGKILL to the whole group. */
+  kill(): void;
+}
+
+export interface SpawnOptions {
+  /** User and group to run as; the cluster's own when undefined. */
+  uid: number | undefined;
+  gid: number | undefined;
+  /** How long the program may take to stop when the cluster is gone. */
+  graceSeconds: number;
+  /** Whether standard input is a pipe; otherwise it is empty. */
+  stdin?: boolean;
+}
+
+const signalNumbers: Partial<Record<NodeJS.Signals, number>> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGABRT: 6, SIGKILL: 9, SIGSEGV: 11, SIGPIPE: 13, SIGTERM: 15 };
+
+/**
+ * Starts a program in a process group of its own that does not outlive the cluster.
+ * @throws the system's error when it cannot be started.
+ */
+export async function spawnSupervised(spec: ProcessSpec, { uid, gid, graceSeconds, stdin = false }: SpawnOptions): Promise<SupervisedProcess> {
+  const stopSignal = (spec.stopSignal ?? 'SIGTERM').slice('SIG'.length);
+  const child = spawn('/bin/sh', ['-c', supervisor, 'sh', stopSignal, String(Math.ceil(graceSeconds)), spec.file, ...spec.args], {
+    detached: true,
+    stdio: [stdin ? 'pipe' : 'ignore', 'pipe', 'pipe', 'pipe'],
+    env: spec.env ?? {},
+    ...(spec.cwd === undefined ? {} : { cwd: spec.cwd }),
+    ...(uid === undefined ? {} : { uid, gid: gid ?? uid }),
+  });
+  await started(child);
+  const pid = child.pid!;
+  // Its other end closes when the program ends; that is no news.
+  child.stdio[3]?.on('error', () => undefined);
+  const exited = new Promise<Exit>((resolve) => {
+    child.once('exit', (code, signal) => {
+      killGroup(pid, 'SIGKILL');
+      child.stdio[3]?.destroy();
+      resolve({ exitCode: code ?? 128 + (signalNumbers[signal!] ?? 0), signal: signal ?? undefined });
+    });
+  });
+  return {
+    pid,
+    stdin: child.stdin,
+    stdout: child.stdout!,
+    stderr: child.stderr!,
+    exited,
+    signal: (signal) => void child.kill(signal),
+    kill: () => killGroup(pid, 'SIGKILL'),
+  };
+}
+
+function started(child: ChildProcess): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.once('spawn', resolve);
+    child.once('error', reject);
+  });
+}
+
+/** @returns whether there was such a group. */
+export function killGroup(pid: number, signal: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(-pid, signal);
+    return true;
+  } catch {
+    return false;
+  }
+}
