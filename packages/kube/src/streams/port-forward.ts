@@ -5,7 +5,6 @@ import type { PortForward } from '../types.ts';
 import { PortForwardStream } from './port-forward-stream.ts';
 import { createSpdySession, type SpdySession } from './spdy-session.ts';
 import { upgrade } from './upgrade.ts';
-import { openWebSocket, webSocketDuplex } from './websocket.ts';
 
 const spdyProtocol = 'SPDY/3.1';
 const portForwardProtocol = 'portforward.k8s.io';
@@ -156,6 +155,8 @@ class PodPortForward implements PortForward {
     }
     // A server or proxy that does not know SPDY may let the same bytes through in a WebSocket (Kubernetes 1.31 and later).
     try {
+      // Most servers need no WebSocket, and importing one takes longer than importing all of this package.
+      const { openWebSocket, webSocketDuplex } = await import('./websocket.ts');
       return webSocketDuplex(await openWebSocket(this.#connection, this.#path, [`${spdyProtocol}+${portForwardProtocol}`]));
     } catch {
       throw refusal;
