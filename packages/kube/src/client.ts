@@ -15,6 +15,10 @@ import { lines, parseWatchEvent } from './watch.ts';
 export interface ClientOptions {
   /** Where HTTPS_PROXY and NO_PROXY are read. Default `process.env`. */
   env?: NodeJS.ProcessEnv;
+  /** How long TCP, a proxy and TLS may take together, in ms. Default 10 000. */
+  connectTimeoutMs?: number;
+  /** How long the server may be silent in the middle of a request, in ms; watches and logs may be. Default 60 000. */
+  answerTimeoutMs?: number;
 }
 
 /** A list that the server forgets while it is read is begun anew this often, and then asked for in one piece. */
@@ -24,8 +28,8 @@ const json = { 'content-type': 'application/json' };
 const applyPatch = { 'content-type': 'application/apply-patch+yaml' };
 
 /** A client of one API server. It connects with the first request. @throws KipError `usage` or `unsupported` for settings that cannot work */
-export function createClient(cluster: Cluster, { env }: ClientOptions = {}): KubeClient {
-  return new Client(cluster, createConnection(cluster, env));
+export function createClient(cluster: Cluster, options: ClientOptions = {}): KubeClient {
+  return new Client(cluster, options);
 }
 
 interface Call extends HttpRequest {
@@ -40,11 +44,11 @@ class Client implements KubeClient {
   readonly #pool;
   readonly #portForwards = new Set<PortForward>();
 
-  constructor(cluster: Cluster, connection: ApiConnection) {
+  constructor(cluster: Cluster, { answerTimeoutMs = 60_000, ...options }: ClientOptions) {
     this.server = cluster.server;
     this.namespace = cluster.namespace;
-    this.#connection = connection;
-    this.#pool = createHttpPool(connection);
+    this.#connection = createConnection(cluster, options);
+    this.#pool = createHttpPool(this.#connection, answerTimeoutMs);
   }
 
   async get<T extends KubeObject>(type: ResourceType<T>, name: string, { namespace, signal }: NamespaceOption = {}): Promise<T> {
@@ -179,7 +183,7 @@ class Client implements KubeClient {
   }
 
   portForward(pod: string, { namespace = this.namespace }: NamespaceOption): PortForward {
-    const forward = openPortForward(this.#connection, pod, namespace, () => this.#portForwards.delete(forward));
+    const forward = openPortForward(this.#connection, pod, namespace, { onClose: () => this.#portForwards.delete(forward) });
     this.#portForwards.add(forward);
     return forward;
   }
@@ -214,10 +218,16 @@ class Client implements KubeClient {
     const send = (): Promise<HttpAnswer> => withRetries(() => this.#pool.send(request), { safe, signal: request.signal });
     try {
       const answer = await send();
-      return answer.status === 401 && (await this.#connection.refresh(answer.authorization)) ? await send() : answer;
+      return answer.status === 401 && (await this.#refresh(answer.authorization)) ? await send() : answer;
     } catch (error) {
       throw asUnreachable(this.#connection, error);
     }
+  }
+
+  async #refresh(rejected: string | undefined): Promise<boolean> {
+    const better = await this.#connection.refresh(rejected);
+    if (better) this.#pool.renew();
+    return better;
   }
 
   /** An answer that is read as it comes. Not repeated but after a 401 and on a stale connection: who streams comes back by itself. */
@@ -231,7 +241,7 @@ class Client implements KubeClient {
           return response;
         }
         const answer = { status: response.statusCode!, headers: response.headers, body: await bodyOf(response) };
-        if (answer.status !== 401 || attempt > 0 || !(await this.#connection.refresh(authorization))) throw failure(answer);
+        if (answer.status !== 401 || attempt > 0 || !(await this.#refresh(authorization))) throw failure(answer);
       }
     } catch (error) {
       throw asUnreachable(this.#connection, error);

@@ -19,7 +19,7 @@ const stalledSessionLimit = 16;
 const streamLimit = 4000;
 
 /** How often silent sessions are asked for a sign of life, in ms. */
-const heartbeatMs = 5_000;
+const defaultHeartbeatMs = 5_000;
 
 /** Beats without an answer: then new connections go elsewhere; then the session is given up; then even if it may be waiting for a slow pod. */
 const suspectBeats = 1;
@@ -29,6 +29,9 @@ const blockedBeats = 24;
 /** After this silence, in ms, a session that is about to be used is asked for a sign of life at once. */
 const silenceMs = 2_000;
 
+/** How long more than one session is kept without a use, in ms. */
+const idleMs = 60_000;
+
 interface PooledSession {
   readonly session: SpdySession;
   /** Bytes received when last looked at, and for how many beats that has not changed though an answer is due. */
@@ -36,11 +39,18 @@ interface PooledSession {
   receivedAt: number;
   beats: number;
   pinging: boolean;
+  usedAt: number;
+}
+
+export interface PortForwardOptions {
+  onClose?(): void;
+  /** What tests turn; people need not. */
+  heartbeatMs?: number;
 }
 
 /** Connections to the ports of one pod. Nothing is opened to the pod itself until {@link PortForward.connect}. */
-export function openPortForward(connection: ApiConnection, pod: string, namespace: string, onClose?: () => void): PortForward {
-  return new PodPortForward(connection, onClose, `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}/portforward`);
+export function openPortForward(connection: ApiConnection, pod: string, namespace: string, options: PortForwardOptions = {}): PortForward {
+  return new PodPortForward(connection, options, `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}/portforward`);
 }
 
 class PodPortForward implements PortForward {
@@ -54,7 +64,7 @@ class PodPortForward implements PortForward {
   #requestId = 0;
   #closed = false;
 
-  constructor(connection: ApiConnection, onClose: (() => void) | undefined, path: string) {
+  constructor(connection: ApiConnection, { onClose, heartbeatMs = defaultHeartbeatMs }: PortForwardOptions, path: string) {
     this.#connection = connection;
     this.#onClose = onClose;
     this.#path = path;
@@ -79,6 +89,7 @@ class PodPortForward implements PortForward {
       return stream;
     }
     stream.openOn(chosen.session);
+    chosen.usedAt = Date.now();
     if (Date.now() - chosen.receivedAt > silenceMs) this.#ping(chosen);
     // The next connection finds a session of its own.
     if (this.#pool.size < sessionLimit && !this.#hasIdle()) this.#grow().catch(() => {});
@@ -140,7 +151,7 @@ class PodPortForward implements PortForward {
       throw new Error('the port-forward was closed');
     }
     const session = createSpdySession(transport, { server: false, onClose: () => this.#pool.delete(pooled) });
-    const pooled: PooledSession = { session, received: 0, receivedAt: Date.now(), beats: 0, pinging: false };
+    const pooled: PooledSession = { session, received: 0, receivedAt: Date.now(), beats: 0, pinging: false, usedAt: Date.now() };
     this.#pool.add(pooled);
     return pooled;
   }
@@ -189,8 +200,8 @@ class PodPortForward implements PortForward {
         continue;
       }
       if (!session.stalled) this.#ping(pooled);
-      // One spare is kept.
-      if (session.streamCount === 0 && (!usable(pooled) || ++idle > 1)) session.close();
+      if (session.streamCount > 0) pooled.usedAt = Date.now();
+      else if (!usable(pooled) || (++idle > 1 && Date.now() - pooled.usedAt > idleMs)) session.close();
     }
   }
 }

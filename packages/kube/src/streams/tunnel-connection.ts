@@ -7,6 +7,9 @@ import type { TunnelTarget } from './tunnel-target.ts';
 /** What a client has sent is kept for another try until the pod's first byte, up to this many bytes. */
 const replayLimit = 64 * 1024;
 
+/** Bytes that wait for a client that does not read before the stream is paused. */
+const clientBacklog = 256 * 1024;
+
 /** How long a Ready pod may refuse connections before that is believed, in ms: news of a crash take a moment. */
 const refusedMs = 10_000;
 
@@ -85,7 +88,8 @@ export class TunnelConnection {
       remote.on('data', (chunk: Buffer) => {
         answered = true;
         this.#replay = undefined;
-        if (!local.write(chunk)) remote.pause();
+        this.#toClient(chunk);
+        if (local.writableLength > clientBacklog) remote.pause();
       });
       remote.on('drain', () => local.resume());
       remote.on('end', () => {
@@ -103,6 +107,16 @@ export class TunnelConnection {
         else local.once('drain', () => local.resetAndDestroy());
       });
     });
+  }
+
+  /** What arrives in one turn of the event loop, often several TLS records, leaves in one write. */
+  #toClient(chunk: Buffer): void {
+    const local = this.#local;
+    if (local.writableCorked === 0) {
+      local.cork();
+      process.nextTick(() => local.uncork());
+    }
+    local.write(chunk);
   }
 
   #fromClient(chunk: Buffer): void {
