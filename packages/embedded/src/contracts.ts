@@ -175,12 +175,21 @@ export class PatchError extends Error {
   }
 }
 
+/** In Kubernetes' words. */
+function conflictMessage(conflicts: readonly ApplyConflict[]): string {
+  const [first, second] = conflicts;
+  if (first && !second) return `Apply failed with 1 conflict: conflict with ${first.manager}: ${first.field}`;
+  const managers = [...new Set(conflicts.map(({ manager }) => manager))].sort();
+  const lines = managers.flatMap((manager) => [`conflicts with ${manager}:`, ...conflicts.filter((conflict) => conflict.manager === manager).map(({ field }) => `- ${field}`)]);
+  return `Apply failed with ${conflicts.length} conflicts: ${lines.join('\n')}`;
+}
+
 /** Fields that another manager owns with another value. */
 export class ApplyConflictError extends Error {
   override readonly name = 'ApplyConflictError';
   readonly conflicts: readonly ApplyConflict[];
   constructor(conflicts: readonly ApplyConflict[]) {
-    super(`${conflicts.length} conflicts`);
+    super(conflictMessage(conflicts));
     this.conflicts = conflicts;
   }
 }
