@@ -22,7 +22,7 @@ const condition: JSONSchemaProps = {
   required: ['type', 'status', 'reason', 'message', 'lastTransitionTime'],
   properties: {
     type: { type: 'string', description: 'What is judged. `Ready` sums up the others.' },
-    status: { type: 'string', enum: ['True', 'False', 'Unknown'] },
+    status: { type: 'string', enum: ['True', 'False', 'Unknown'], description: 'Whether it holds.' },
     reason: { type: 'string', description: 'Why, as one word for programs.' },
     message: { type: 'string', description: 'Why, for people, and what to do.' },
     lastTransitionTime: { type: 'string', format: 'date-time', description: 'When the status changed last.' },
@@ -67,13 +67,13 @@ const status: JSONSchemaProps = {
       type: 'object',
       description: 'Where clients inside the cluster connect.',
       required: ['host', 'port'],
-      properties: { host: { type: 'string' }, port: { type: 'integer', format: 'int32' } },
+      properties: { host: { type: 'string', description: 'DNS name inside the cluster.' }, port: { type: 'integer', format: 'int32', description: 'TCP port.' } },
     },
     binding: {
       type: 'object',
       description: 'The Secret with the connection details: a Provisioned Service of servicebinding.io.',
       required: ['name'],
-      properties: { name: { type: 'string' } },
+      properties: { name: { type: 'string', description: 'Name of the Secret, in the same namespace.' } },
     },
   },
 };
