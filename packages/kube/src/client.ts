@@ -32,11 +32,6 @@ export function createClient(cluster: Cluster, options: ClientOptions = {}): Kub
   return new Client(cluster, options);
 }
 
-interface Call extends HttpRequest {
-  /** Whether sending twice does the same as sending once. */
-  safe?: boolean;
-}
-
 class Client implements KubeClient {
   readonly server: string;
   readonly namespace: string;
@@ -147,7 +142,7 @@ class Client implements KubeClient {
   }
 
   async *#readWatch<T extends KubeObject>(path: string, signal: AbortSignal): AsyncGenerator<WatchEvent<T>> {
-    const response = await this.#open({ method: 'GET', path, signal });
+    const response = await this.#open({ method: 'GET', path, signal, safe: true });
     const onAbort = (): void => { response.destroy(); };
     signal.addEventListener('abort', onAbort, { once: true });
     try {
@@ -169,7 +164,7 @@ class Client implements KubeClient {
   async logs(pod: string, { namespace = this.namespace, signal, container, follow, tailLines, previous, timestamps, sinceSeconds }: LogOptions): Promise<Readable> {
     const type = { group: '', version: 'v1', kind: 'Pod', plural: 'pods', namespaced: true };
     const path = resourcePath(type, { namespace, name: pod, subresource: 'log' }) + query({ container, follow, tailLines, previous, timestamps, sinceSeconds });
-    const response = await this.#open({ method: 'GET', path, signal });
+    const response = await this.#open({ method: 'GET', path, signal, safe: true });
     const onAbort = (): void => { response.destroy(signal!.reason as Error); };
     signal?.addEventListener('abort', onAbort, { once: true });
     response.once('close', () => signal?.removeEventListener('abort', onAbort));
@@ -200,7 +195,7 @@ class Client implements KubeClient {
     this.#pool.close();
   }
 
-  async #json<R>(call: Call): Promise<R> {
+  async #json<R>(call: HttpRequest): Promise<R> {
     const answer = await this.#answer(call);
     if (answer.status < 200 || answer.status > 299) throw failure(answer);
     try {
@@ -214,8 +209,8 @@ class Client implements KubeClient {
   }
 
   /** The last answer, whatever its status. */
-  async #answer({ safe = false, ...request }: Call): Promise<HttpAnswer> {
-    const send = (): Promise<HttpAnswer> => withRetries(() => this.#pool.send(request), { safe, signal: request.signal });
+  async #answer(request: HttpRequest): Promise<HttpAnswer> {
+    const send = (): Promise<HttpAnswer> => withRetries(() => this.#pool.send(request), request);
     try {
       const answer = await send();
       return answer.status === 401 && (await this.#refresh(answer.authorization)) ? await send() : answer;

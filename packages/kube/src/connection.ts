@@ -28,14 +28,19 @@ export interface ApiConnection {
   unreachable(error: unknown): KipError;
 }
 
-/** How long TCP, a proxy and TLS may take together. */
-const connectTimeoutMs = 10_000;
+interface ConnectionSettings {
+  /** Where HTTPS_PROXY and NO_PROXY are read. */
+  env?: NodeJS.ProcessEnv;
+  /** How long TCP, a proxy and TLS may take together. */
+  connectTimeoutMs?: number;
+}
+
 /** The first probe of an idle connection; the kernel sends ten more in ten seconds before it gives up. */
 const keepAliveDelayMs = 15_000;
 const userAgent = `skipper/0.1.0 (${process.platform}/${process.arch})`;
 
 /** @throws KipError `unsupported` for a way to authenticate that is not built */
-export function createConnection(cluster: Cluster, env: NodeJS.ProcessEnv = process.env): ApiConnection {
+export function createConnection(cluster: Cluster, { env = process.env, connectTimeoutMs = 10_000 }: ConnectionSettings = {}): ApiConnection {
   const server = new URL(cluster.server);
   const { context, settings } = cluster;
   const credentials = createCredentials(cluster);

@@ -1,5 +1,6 @@
 import { Agent, request as httpRequest, type ClientRequest, type ClientRequestArgs, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { promisify } from 'node:util';
 import { KipError } from '@skipper/api';
 import type { ApiConnection } from './connection.ts';
 import { DialError } from './unreachable.ts';
@@ -11,6 +12,8 @@ export interface HttpRequest {
   headers?: Record<string, string>;
   body?: string | Uint8Array;
   signal?: AbortSignal;
+  /** Whether sending twice does the same as sending once. Default false. */
+  safe?: boolean;
 }
 
 /** A whole answer. */
@@ -40,34 +43,37 @@ export interface HttpPool {
   /** Resolves with the head of the answer; the body is the caller's to read and to destroy. Throws like {@link send}. */
   open(request: HttpRequest): Promise<{ response: IncomingMessage; authorization: string | undefined }>;
   readonly closed: boolean;
+  /** Uses no connection any more that was made before: the client certificate belongs to the connection. */
+  renew(): void;
   /** Ends every connection. */
   close(): void;
 }
 
-/** How long a server may be silent in the middle of a request. */
-const answerTimeoutMs = 60_000;
 /** Ordinary requests at once. More would only open more connections, each a TLS handshake, to wait in the server instead of here. */
 const mostAtOnce = 32;
 
-export function createHttpPool(connection: ApiConnection): HttpPool {
+/** @param answerTimeoutMs how long the server may be silent in the middle of a request */
+export function createHttpPool(connection: ApiConnection, answerTimeoutMs: number): HttpPool {
   const agent = new DialingAgent(connection);
   const slots = new Slots(mostAtOnce);
   let closed = false;
 
-  const open = async ({ method, path, headers, body, signal }: HttpRequest): Promise<{ response: IncomingMessage; authorization: string | undefined }> => {
+  const open = async ({ method, path, headers, body, signal, safe }: HttpRequest): Promise<{ response: IncomingMessage; authorization: string | undefined }> => {
     if (closed) throw new Error('the Kubernetes client is closed');
     signal?.throwIfAborted();
     const ours = await connection.headers();
+    if (!safe) await closedConnectionsSeen();
     signal?.throwIfAborted();
     const request = httpRequest({
       agent,
+      generation: agent.generation,
       method,
       path: connection.basePath + path,
       host: connection.server.host,
       headers: { ...ours, accept: 'application/json', ...headers, ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }) },
       setHost: false,
-    });
-    return { response: await head(request, body, signal), authorization: ours['authorization'] };
+    } as ClientRequestArgs);
+    return { response: await head(request, body, signal, answerTimeoutMs), authorization: ours['authorization'] };
   };
 
   return {
@@ -82,6 +88,7 @@ export function createHttpPool(connection: ApiConnection): HttpPool {
       }
     },
     get closed() { return closed; },
+    renew: () => agent.renew(),
     close() {
       closed = true;
       agent.destroy();
@@ -92,6 +99,8 @@ export function createHttpPool(connection: ApiConnection): HttpPool {
 /** Gets its connections from {@link ApiConnection.dial}, TLS or not. */
 class DialingAgent extends Agent {
   readonly #connection: ApiConnection;
+  #generation = 0;
+  readonly #closing = new AbortController();
 
   constructor(connection: ApiConnection) {
     // The newest idle connection is the one that the server closes last.
@@ -99,22 +108,55 @@ class DialingAgent extends Agent {
     this.#connection = connection;
   }
 
+  /** Connections of one name are interchangeable. It is asked for again when a connection comes free, with the options of its making. */
+  override getName(options?: ClientRequestArgs & { generation?: number }): string {
+    return String(options?.generation);
+  }
+
+  get generation(): number {
+    return this.#generation;
+  }
+
   override createConnection(_options: ClientRequestArgs, callback?: (error: Error | null, stream: Duplex) => void): undefined {
-    this.#connection.dial().then(
+    this.#connection.dial(this.#closing.signal).then(
       (socket) => callback?.(null, socket),
       (error: unknown) => callback?.(new DialError(error), undefined as unknown as Duplex),
     );
   }
+
+  renew(): void {
+    this.#generation += 1;
+    for (const sockets of Object.values(this.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
+  }
+
+  override destroy(): void {
+    this.#closing.abort(new Error('the Kubernetes client is closed'));
+    super.destroy();
+  }
 }
 
+/**
+ * Resolves after the event loop has looked at every socket. A server that restarts closes idle connections; a request that
+ * must not be sent twice had better not find out by going down with one of them.
+ */
+async function closedConnectionsSeen(): Promise<void> {
+  // The first may come in the middle of a look.
+  await nextPhase();
+  await nextPhase();
+}
+
+const nextPhase = promisify(setImmediate);
+
 /** Sends the request and resolves with the head of the answer. */
-function head(request: ClientRequest, body: string | Uint8Array | undefined, signal: AbortSignal | undefined): Promise<IncomingMessage> {
+function head(request: ClientRequest, body: string | Uint8Array | undefined, signal: AbortSignal | undefined, answerTimeoutMs: number): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => { request.destroy(signal!.reason as Error); };
     signal?.addEventListener('abort', onAbort, { once: true });
     const done = (): void => signal?.removeEventListener('abort', onAbort);
-    request.setTimeout(answerTimeoutMs, () => request.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' })));
+    let begun: IncomingMessage | undefined;
+    request.setTimeout(answerTimeoutMs, () => (begun ?? request).destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' })));
     request.on('response', (response) => {
+      begun = response;
       done();
       resolve(response);
     });
