@@ -13,7 +13,7 @@ import type { ObjectMeta, StatusCause } from 'kubernetes-types/meta/v1.d.ts';
 export interface ApiObject extends KubeObject {
   apiVersion: string;
   kind: string;
-  metadata: ObjectMeta;
+  metadata: { -readonly [Field in keyof ObjectMeta]: ObjectMeta[Field] };
   // The fields of a kind are known to its schema, not to the compiler.
   [field: string]: any;
 }
