@@ -9,6 +9,8 @@ import { createSpdySession } from './spdy-session.ts';
 import type { SpdyStream } from './spdy-stream.ts';
 import { webSocketDuplex } from './websocket.ts';
 
+const tunnelProtocol = 'SPDY/3.1+portforward.k8s.io';
+
 /** Serves one pod: its list and watch, and port-forwards to ports of this machine, as a Kubernetes API server does. */
 export class PodServer {
   /** `refuse`: as behind a proxy that drops the upgrade of a protocol it does not know. */
@@ -32,13 +34,16 @@ export class PodServer {
 
   private constructor(pod: Pod | undefined) {
     this.#pod = pod;
-    const webSockets = new WebSocketServer({ noServer: true, handleProtocols: (offered) => (offered.has('SPDY/3.1+portforward.k8s.io') ? 'SPDY/3.1+portforward.k8s.io' : false) });
+    const webSockets = new WebSocketServer({ noServer: true });
+    webSockets.on('headers', (headers) => headers.push(`sec-websocket-protocol: ${tunnelProtocol}`));
     this.#server = createServer((request, response) => this.#serve(request, response));
     this.#server.on('upgrade', (request, socket: Socket, head) => {
       this.upgrades++;
       this.transports.add(socket);
       socket.once('close', () => this.transports.delete(socket)).on('error', () => {});
-      if (request.headers.upgrade === 'websocket') {
+      if (request.headers.upgrade === 'websocket' && request.headers['sec-websocket-protocol'] === tunnelProtocol) {
+        // ws takes the slash in its name for an error.
+        delete request.headers['sec-websocket-protocol'];
         webSockets.handleUpgrade(request, socket, head, (webSocket) => this.#forward(webSocketDuplex(webSocket)));
       } else if (this.spdy === 'refuse') {
         socket.end('HTTP/1.1 400 Bad Request\r\ncontent-length: 3\r\nconnection: close\r\n\r\nno\n');
@@ -51,7 +56,7 @@ export class PodServer {
   }
 
   get cluster(): Cluster {
-    return { context: 'test', server: `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`, namespace: 'default', settings: {} } as unknown as Cluster;
+    return { context: 'test', server: `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`, namespace: 'default', settings: {}, user: {} } as unknown as Cluster;
   }
 
   /** The pod's new state; `undefined`: it is deleted. */

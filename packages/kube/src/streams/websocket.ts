@@ -17,16 +17,30 @@ export function openWebSocket(connection: ApiConnection, path: string, protocols
   return authorized(connection, async (headers) => {
     const socket = await connection.dial(signal);
     return new Promise((resolve, reject) => {
+      let chosen: string | undefined;
       // The scheme has no say: the socket is connected already, with TLS where the server wants it.
-      const webSocket = new WebSocket(`ws://${connection.server.host}${connection.basePath}${path}`, protocols, {
-        headers,
+      const webSocket = new WebSocket(`ws://${connection.server.host}${connection.basePath}${path}`, {
+        headers: { ...headers, 'sec-websocket-protocol': protocols.join(', ') },
         perMessageDeflate: false,
         createConnection: () => socket,
+        // The names of Kubernetes' protocols are no tokens by the RFC's grammar (they have a slash), which ws insists on.
+        finishRequest: (request) => {
+          request.prependOnceListener('upgrade', ({ headers: answered }) => {
+            chosen = answered['sec-websocket-protocol'];
+            delete answered['sec-websocket-protocol'];
+          });
+          request.end();
+        },
       });
       const abort = () => webSocket.terminate();
       signal?.addEventListener('abort', abort, { once: true });
       webSocket.once('open', () => {
         signal?.removeEventListener('abort', abort);
+        if (chosen === undefined || !protocols.includes(chosen)) {
+          webSocket.terminate();
+          reject(new SubprotocolError(`the server speaks none of ${protocols.join(', ')}`));
+          return;
+        }
         // What arrives before the caller listens must wait for it.
         webSocket.pause();
         resolve(webSocket);
@@ -36,7 +50,7 @@ export function openWebSocket(connection: ApiConnection, path: string, protocols
       });
       webSocket.on('error', (error) => {
         socket.destroy();
-        reject(signal?.aborted ? signal.reason : /subprotocol/i.test(error.message) ? new SubprotocolError(error.message) : connection.unreachable(error));
+        reject(signal?.aborted ? signal.reason : connection.unreachable(error));
       });
     });
   });
