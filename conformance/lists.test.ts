@@ -61,7 +61,7 @@ describe('a list', () => {
   });
 
   it('refuses a field selector of a field that cannot be selected by', async () => {
-    expect(await failureOf(kube.list(configMaps, { namespace, fieldSelector: 'data.name=a' }))).toMatchObject({ code: 400, reason: 'BadRequest', message: expect.stringContaining('field label not supported: data.name') });
+    expect(await failureOf(kube.list(configMaps, { namespace, fieldSelector: 'data.name=a' }))).toMatchObject({ code: 400, reason: 'BadRequest', message: expect.stringContaining('data.name') });
   });
 
   it('of pods is selected by phase, node and restart policy', async () => {
@@ -84,8 +84,12 @@ describe('a list in pages', () => {
     expect(first.body.metadata?.continue).toBeTruthy();
     const second = await page(`limit=2&continue=${encodeURIComponent(first.body.metadata!.continue!)}`);
     expect(second.body.items.map(({ metadata }) => metadata?.name)).toEqual(['c', 'd']);
-    expect(second.body.metadata?.continue ?? '').toBe('');
     expect(second.body.metadata?.resourceVersion).toBe(first.body.metadata?.resourceVersion);
+    // A server that does not look ahead gives one more page, an empty one.
+    const token = second.body.metadata?.continue;
+    if (token) expect((await page(`limit=2&continue=${encodeURIComponent(token)}`)).body).toMatchObject({ items: [], metadata: { resourceVersion: first.body.metadata?.resourceVersion } });
+    const all = await page('limit=0');
+    expect(all.body.metadata?.continue ?? '').toBe('');
   });
 
   it('is one moment: what is made or changed meanwhile is not in it', async () => {
