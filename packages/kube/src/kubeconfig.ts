@@ -125,7 +125,7 @@ async function parse(text: string, path: string): Promise<unknown> {
   }
   const { parse: parseYaml } = await import('yaml');
   try {
-    return parseYaml(text, { logLevel: 'silent' });
+    return parseYaml(text, { logLevel: 'error' });
   } catch (error) {
     const line = (error as { linePos?: { line: number }[] }).linePos?.[0]?.line;
     throw malformed(path, line);

@@ -1,6 +1,7 @@
 import { createServer as createHttpServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { generate } from 'selfsigned';
 import type { Cluster, ClusterEntry, UserEntry } from './kubeconfig.ts';
 
@@ -44,6 +45,8 @@ export interface TestServer {
   readonly sockets: Socket[];
   readonly requests: IncomingMessage[];
   handler: RequestListener;
+  /** Handles CONNECT, as a proxy does. */
+  onConnect(handler: (request: IncomingMessage, socket: Duplex) => void): void;
   /** A cluster of the kubeconfig that leads here. */
   cluster(user?: UserEntry, settings?: ClusterEntry): Cluster;
   close(): Promise<void>;
@@ -70,6 +73,7 @@ export async function startTestServer(handler: RequestListener, certificates?: T
     sockets,
     requests: [],
     handler,
+    onConnect: (onConnect) => void server.on('connect', onConnect),
     cluster: (user = {}, settings = {}) => ({
       context: 'test',
       server: url,
