@@ -47,6 +47,7 @@ const checks = [
   command('types', 'tsc', '-p', '.'),
   command('lint and import cycles', 'oxlint', '--import-plugin', '-D', 'import/no-cycle', '-D', 'correctness', '--deny-warnings'),
   { name: 'package boundaries', run: boundariesHold },
+  { name: 'CRD drift', run: () => spawnSync(process.execPath, ['scripts/run.mjs', 'scripts/generate-crds.ts', '--check'], { cwd: root, stdio: 'inherit' }).status === 0 },
 ];
 
 const failed = checks.filter(({ name, run }) => {
