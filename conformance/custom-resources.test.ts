@@ -65,7 +65,7 @@ const definition = {
       },
     }],
   },
-} as CustomResourceDefinition;
+} as object as CustomResourceDefinition;
 
 const boat = (name: string, spec: Boat['spec']): Boat => ({ metadata: { namespace, name }, spec });
 const causesOf = async (attempt: Promise<unknown>) => {
@@ -221,7 +221,7 @@ describe('a deleted definition', () => {
   it('takes its objects with it and is served no longer', async () => {
     const kites: ResourceType = { group, version: 'v1', kind: 'Kite', plural: 'kites', namespaced: true };
     const name = `kites.${group}`;
-    await kube.create(customResourceDefinitions, { metadata: { name }, spec: { group, scope: 'Namespaced', names: { kind: 'Kite', plural: 'kites' }, versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } } }] } } as CustomResourceDefinition);
+    await kube.create(customResourceDefinitions, { metadata: { name }, spec: { group, scope: 'Namespaced', names: { kind: 'Kite', plural: 'kites' }, versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } } }] } } as object as CustomResourceDefinition);
     await until('kites are served', () => kube.create(kites, { metadata: { namespace, name: 'a', finalizers: ['example.com/hold'] } }));
     await kube.delete(customResourceDefinitions, name);
     await until('its object is being deleted', async () => (await kube.find(kites, 'a', inNamespace))?.metadata?.deletionTimestamp);
