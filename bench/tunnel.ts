@@ -91,26 +91,44 @@ function way(name: string, [echo, source]: number[], host = '127.0.0.1'): Way {
 /** @returns the pod's address. */
 async function startPeer(client: KubeClient, namespace: string): Promise<string> {
   await client.create(namespaces, { metadata: { name: namespace } });
-  const container = { name: 'peer', image: 'docker.io/library/node:22-alpine', imagePullPolicy: 'IfNotPresent', command: ['node', '-e', peerProgram], readinessProbe: { tcpSocket: { port: sourcePort }, periodSeconds: 1 } };
-  const pod = { metadata: { name: 'peer', namespace }, spec: { terminationGracePeriodSeconds: 0, automountServiceAccountToken: false, containers: [container] } };
+  const container = {
+    name: 'peer',
+    image: 'docker.io/library/node:22-alpine',
+    imagePullPolicy: 'IfNotPresent',
+    command: ['node', '-e', peerProgram],
+    readinessProbe: { tcpSocket: { port: sourcePort }, periodSeconds: 1 },
+  };
+  const pod = {
+    metadata: { name: 'peer', namespace },
+    spec: { terminationGracePeriodSeconds: 0, automountServiceAccountToken: false, containers: [container] },
+  };
   for (const deadline = Date.now() + 60_000; ; await pause(200)) {
     // A new namespace has no service account for its first moments.
     const peer = (await client.find(pods, 'peer', { namespace })) ?? (await client.create(pods, pod).catch(() => undefined));
-    if (peer?.status?.podIP && peer.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True')) return peer.status.podIP;
+    if (peer?.status?.podIP && peer.status.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True'))
+      return peer.status.podIP;
     if (Date.now() > deadline) throw new Error(`the peer pod in namespace ${namespace} does not become ready`);
   }
 }
 
 async function startTunnel(children: ChildProcess[], namespace: string): Promise<Way> {
   const root = process.cwd();
-  const child = spawn(process.execPath, [join(root, 'scripts/run.mjs'), join(root, 'bench/tunnel-process.ts'), namespace, 'peer', String(echoPort), String(sourcePort)], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(
+    process.execPath,
+    [join(root, 'scripts/run.mjs'), join(root, 'bench/tunnel-process.ts'), namespace, 'peer', String(echoPort), String(sourcePort)],
+    { stdio: ['pipe', 'pipe', 'inherit'] },
+  );
   children.push(child);
   const [line] = await once(child.stdout, 'data');
   return way('tunnel', JSON.parse(String(line)));
 }
 
 async function startKubectl(children: ChildProcess[], namespace: string): Promise<Way> {
-  const child = spawn(process.env['KUBECTL'] ?? 'kubectl', ['--namespace', namespace, 'port-forward', '--address', '127.0.0.1', 'pod/peer', `:${echoPort}`, `:${sourcePort}`], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(
+    process.env['KUBECTL'] ?? 'kubectl',
+    ['--namespace', namespace, 'port-forward', '--address', '127.0.0.1', 'pod/peer', `:${echoPort}`, `:${sourcePort}`],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
   children.push(child);
   let output = '';
   while (output.split('\n').length < 3) output += String((await once(child.stdout, 'data'))[0]);
@@ -128,7 +146,10 @@ async function startLocalPeer(children: ChildProcess[]): Promise<Way> {
 async function reachable(host: string): Promise<boolean> {
   const socket = connect({ host, port: echoPort, timeout: 1_000 });
   const connected = await new Promise<boolean>((resolve) => {
-    socket.once('connect', () => resolve(true)).once('error', () => resolve(false)).once('timeout', () => resolve(false));
+    socket
+      .once('connect', () => resolve(true))
+      .once('error', () => resolve(false))
+      .once('timeout', () => resolve(false));
   });
   socket.destroy();
   return connected;

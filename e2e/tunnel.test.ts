@@ -29,7 +29,11 @@ beforeAll(async () => {
       readinessProbe: { exec: { command: ['pg_isready', '-h', '127.0.0.1', '-p', '5432'] }, periodSeconds: 1 },
       env: { POSTGRES_USER: 'skipper', POSTGRES_PASSWORD: password, POSTGRES_DB: 'app', PGDATA: '/var/lib/postgresql/18/docker' },
     }),
-    startWorkload('redis', 'docker.io/library/redis:8-alpine', 6379, '/data', { args: [], readinessProbe: { tcpSocket: { port: 6379 }, periodSeconds: 1 }, env: {} }),
+    startWorkload('redis', 'docker.io/library/redis:8-alpine', 6379, '/data', {
+      args: [],
+      readinessProbe: { tcpSocket: { port: 6379 }, periodSeconds: 1 },
+      env: {},
+    }),
   ]);
 }, 120_000);
 
@@ -86,14 +90,16 @@ describe('a tunnel to PostgreSQL', () => {
     const ended = new Promise((resolve) => established.once('end', resolve));
     const before = await client.get(pods, 'postgres-0', { namespace });
     await client.delete(pods, 'postgres-0', { namespace });
-    const waiting = Promise.all(Array.from({ length: 10 }, async (_, index) => {
-      await new Promise((resolve) => setTimeout(resolve, index * 200));
-      const database = new pg.Client({ ...login(tunnel.localPort), ssl: { rejectUnauthorized: false } });
-      await database.connect();
-      const { rows } = await database.query('SELECT $1::int AS index', [index]);
-      await database.end();
-      return rows[0].index;
-    }));
+    const waiting = Promise.all(
+      Array.from({ length: 10 }, async (_, index) => {
+        await new Promise((resolve) => setTimeout(resolve, index * 200));
+        const database = new pg.Client({ ...login(tunnel.localPort), ssl: { rejectUnauthorized: false } });
+        await database.connect();
+        const { rows } = await database.query('SELECT $1::int AS index', [index]);
+        await database.end();
+        return rows[0].index;
+      }),
+    );
     await ended;
     expect(await waiting).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     const after = await client.get(pods, 'postgres-0', { namespace });
@@ -152,9 +158,11 @@ function login(port: number) {
 /** Runs `one` for every connection, so many at a time; the first failure is the test's. */
 async function inParallel(one: (index: number) => Promise<void>): Promise<void> {
   let next = 0;
-  await Promise.all(Array.from({ length: atOnce }, async () => {
-    while (next < connections) await one(next++);
-  }));
+  await Promise.all(
+    Array.from({ length: atOnce }, async () => {
+      while (next < connections) await one(next++);
+    }),
+  );
 }
 
 function command(words: string[]): string {
@@ -183,11 +191,38 @@ async function enableTls(port: number): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'tunnel-'));
   const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'certificate.pem')];
   try {
-    execFileSync('openssl', ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2', '-subj', '/CN=localhost', '-keyout', key, '-out', certificate], { stdio: 'ignore' });
+    execFileSync(
+      'openssl',
+      [
+        'req',
+        '-x509',
+        '-newkey',
+        'ec',
+        '-pkeyopt',
+        'ec_paramgen_curve:prime256v1',
+        '-nodes',
+        '-days',
+        '2',
+        '-subj',
+        '/CN=localhost',
+        '-keyout',
+        key,
+        '-out',
+        certificate,
+      ],
+      { stdio: 'ignore' },
+    );
     const database = new pg.Client(login(port));
     await database.connect();
-    for (const [name, file] of [['server.key', key], ['server.crt', certificate]] as const) {
-      const lines = readFileSync(file, 'utf8').trim().split('\n').map((line) => `('${line}')`).join(',');
+    for (const [name, file] of [
+      ['server.key', key],
+      ['server.crt', certificate],
+    ] as const) {
+      const lines = readFileSync(file, 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => `('${line}')`)
+        .join(',');
       // The server works in its data folder.
       await database.query(`COPY (SELECT * FROM (VALUES ${lines}) AS file (line)) TO PROGRAM 'umask 077 && cat > ${name}'`);
     }
@@ -197,14 +232,23 @@ async function enableTls(port: number): Promise<void> {
   } finally {
     rmSync(folder, { recursive: true });
   }
-  await vi.waitFor(async () => {
-    const database = new pg.Client({ ...login(port), ssl: { rejectUnauthorized: false } });
-    await database.connect();
-    await database.end();
-  }, { timeout: 20_000, interval: 100 });
+  await vi.waitFor(
+    async () => {
+      const database = new pg.Client({ ...login(port), ssl: { rejectUnauthorized: false } });
+      await database.connect();
+      await database.end();
+    },
+    { timeout: 20_000, interval: 100 },
+  );
 }
 
-async function startWorkload(name: string, image: string, port: number, mountPath: string, { args, readinessProbe, env }: { args: string[]; readinessProbe: Probe; env: Record<string, string> }): Promise<void> {
+async function startWorkload(
+  name: string,
+  image: string,
+  port: number,
+  mountPath: string,
+  { args, readinessProbe, env }: { args: string[]; readinessProbe: Probe; env: Record<string, string> },
+): Promise<void> {
   const labels = { app: name };
   await client.create(services, { metadata: { name, namespace }, spec: { clusterIP: 'None', selector: labels, ports: [{ port }] } });
   await client.create(statefulSets, {
@@ -231,11 +275,16 @@ async function startWorkload(name: string, image: string, port: number, mountPat
           ],
         },
       },
-      volumeClaimTemplates: [{ metadata: { name: 'data' }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } } }],
+      volumeClaimTemplates: [
+        { metadata: { name: 'data' }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } } },
+      ],
     },
   });
-  await vi.waitFor(async () => {
-    const pod = await client.get(pods, `${name}-0`, { namespace });
-    expect(pod.status?.conditions).toContainEqual(expect.objectContaining({ type: 'Ready', status: 'True' }));
-  }, { timeout: 110_000, interval: 250 });
+  await vi.waitFor(
+    async () => {
+      const pod = await client.get(pods, `${name}-0`, { namespace });
+      expect(pod.status?.conditions).toContainEqual(expect.objectContaining({ type: 'Ready', status: 'True' }));
+    },
+    { timeout: 110_000, interval: 250 },
+  );
 }

@@ -42,7 +42,8 @@ export async function execInPod(connection: ApiConnection, pod: string, options:
 function execPath(pod: string, { namespace, container, command, stdin, stdout, stderr, tty }: ExecOptions & { namespace: string }): string {
   const query = new URLSearchParams(command.map((argument): [string, string] => ['command', argument]));
   if (container !== undefined) query.set('container', container);
-  for (const [name, wanted] of Object.entries({ stdin, stdout, stderr: tty ? undefined : stderr, tty })) if (wanted) query.set(name, 'true');
+  for (const [name, wanted] of Object.entries({ stdin, stdout, stderr: tty ? undefined : stderr, tty }))
+    if (wanted) query.set(name, 'true');
   // One stream at least must be asked for.
   if (!stdin && !stdout && !stderr) query.set('stdout', 'true');
   return `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}/exec?${query}`;
@@ -74,10 +75,11 @@ async function execOverWebSocket(webSocket: WebSocket, { stdin, stdout, stderr, 
   webSocket.on('error', (error) => (failure ??= error));
   const closed = once(webSocket, 'close');
   webSocket.resume();
-  if (stdin) pumpInput(webSocket, stdin).catch((error: Error) => {
-    failure ??= error;
-    webSocket.terminate();
-  });
+  if (stdin)
+    pumpInput(webSocket, stdin).catch((error: Error) => {
+      failure ??= error;
+      webSocket.terminate();
+    });
   try {
     await closed.catch(() => {});
   } finally {

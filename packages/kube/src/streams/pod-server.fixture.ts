@@ -48,7 +48,9 @@ export class PodServer {
       } else if (this.spdy === 'refuse') {
         socket.end('HTTP/1.1 400 Bad Request\r\ncontent-length: 3\r\nconnection: close\r\n\r\nno\n');
       } else {
-        socket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: SPDY/3.1\r\nx-stream-protocol-version: portforward.k8s.io\r\n\r\n');
+        socket.write(
+          'HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: SPDY/3.1\r\nx-stream-protocol-version: portforward.k8s.io\r\n\r\n',
+        );
         if (head.length > 0) socket.unshift(head);
         this.#forward(socket);
       }
@@ -56,7 +58,13 @@ export class PodServer {
   }
 
   get cluster(): Cluster {
-    return { context: 'test', server: `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`, namespace: 'default', settings: {}, user: {} } as unknown as Cluster;
+    return {
+      context: 'test',
+      server: `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`,
+      namespace: 'default',
+      settings: {},
+      user: {},
+    } as unknown as Cluster;
   }
 
   /** The pod's new state; `undefined`: it is deleted. */
@@ -83,7 +91,14 @@ export class PodServer {
       response.flushHeaders();
       return;
     }
-    response.end(JSON.stringify({ kind: 'PodList', apiVersion: 'v1', metadata: { resourceVersion: String(this.#revision) }, items: this.#pod ? [this.#pod] : [] }));
+    response.end(
+      JSON.stringify({
+        kind: 'PodList',
+        apiVersion: 'v1',
+        metadata: { resourceVersion: String(this.#revision) },
+        items: this.#pod ? [this.#pod] : [],
+      }),
+    );
   }
 
   #forward(transport: Duplex): void {

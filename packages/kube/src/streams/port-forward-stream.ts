@@ -2,7 +2,8 @@ import { SpdyStream } from './spdy-stream.ts';
 import type { SpdySession } from './spdy-session.ts';
 
 /** How the server words a connection that never reached the port: containerd, CRI-O, dockershim, and the embedded cluster. */
-const neverConnected = /connection refused|failed to (?:dial|connect)|unable to do port forwarding|network namespace|sandbox|is not running|no such container|container not found/i;
+const neverConnected =
+  /connection refused|connect E[A-Z]+|failed to (?:dial|connect)|unable to do port forwarding|network namespace|sandbox|is not running|no such container|container not found/i;
 
 /** Of an error's text, in bytes. */
 const errorTextLimit = 4096;

@@ -56,7 +56,7 @@ describe('a port-forward', () => {
     expect(server.dialled).toBe(0);
   });
 
-  it('hands the server\'s words on when the port refuses, and says that nothing was delivered', async () => {
+  it("hands the server's words on when the port refuses, and says that nothing was delivered", async () => {
     const closed = createServer().listen(0, '127.0.0.1');
     await once(closed, 'listening');
     const { port } = closed.address() as AddressInfo;
@@ -69,7 +69,7 @@ describe('a port-forward', () => {
     expect(await roundTrip(echoPort)).toBe('hello');
   });
 
-  it('resets the engine\'s connection at once when its own end is destroyed', async () => {
+  it("resets the engine's connection at once when its own end is destroyed", async () => {
     const stream = forward.connect(echoPort);
     stream.write('hello');
     await once(stream, 'data');
@@ -91,10 +91,13 @@ describe('a port-forward', () => {
     expect(received).toBe(sent.length);
   });
 
-  it('fails with the server\'s refusal when there is no way at all', async () => {
+  it("fails with the server's refusal when there is no way at all", async () => {
     await server.close();
     server = await PodServer.start();
-    const refused = createServer((socket) => socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n')).listen(0, '127.0.0.1');
+    const refused = createServer((socket) => socket.end('HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n')).listen(
+      0,
+      '127.0.0.1',
+    );
     await once(refused, 'listening');
     const cluster = { ...server.cluster, server: `http://127.0.0.1:${(refused.address() as AddressInfo).port}` };
     const hopeless = openPortForward(createConnection(cluster), 'db-0', 'default');

@@ -50,7 +50,11 @@ export interface PortForwardOptions {
 
 /** Connections to the ports of one pod. Nothing is opened to the pod itself until {@link PortForward.connect}. */
 export function openPortForward(connection: ApiConnection, pod: string, namespace: string, options: PortForwardOptions = {}): PortForward {
-  return new PodPortForward(connection, options, `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}/portforward`);
+  return new PodPortForward(
+    connection,
+    options,
+    `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(pod)}/portforward`,
+  );
 }
 
 class PodPortForward implements PortForward {

@@ -64,7 +64,10 @@ describe('the frame reader', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 400 }), (garbage) => {
         let handedOut = 0;
-        const reader = new FrameReader({ data: (_, piece) => (handedOut += piece.length), control: (_, __, payload) => (handedOut += payload.length) });
+        const reader = new FrameReader({
+          data: (_, piece) => (handedOut += piece.length),
+          control: (_, __, payload) => (handedOut += payload.length),
+        });
         try {
           reader.push(Buffer.from(garbage));
         } catch (error) {
@@ -97,8 +100,15 @@ describe('header blocks', () => {
     let compressed: Buffer[] = [];
     compressor.on('data', (part: Buffer) => compressed.push(part));
     for (let request = 0; request < 600; request++) {
-      const expected: SpdyHeaders = { streamtype: request % 2 ? 'data' : 'error', port: '5432', requestid: String(request), 'x-filler': 'z'.repeat(request % 97) };
-      const entries = Object.entries(expected).flat().map((text) => Buffer.concat([Buffer.from([0, 0, 0, text.length]), Buffer.from(text)]));
+      const expected: SpdyHeaders = {
+        streamtype: request % 2 ? 'data' : 'error',
+        port: '5432',
+        requestid: String(request),
+        'x-filler': 'z'.repeat(request % 97),
+      };
+      const entries = Object.entries(expected)
+        .flat()
+        .map((text) => Buffer.concat([Buffer.from([0, 0, 0, text.length]), Buffer.from(text)]));
       compressor.write(Buffer.concat([Buffer.from([0, 0, 0, 4]), ...entries]));
       await new Promise<void>((flushed) => compressor.flush(constants.Z_SYNC_FLUSH, flushed));
       await new Promise((resolve) => setImmediate(resolve));

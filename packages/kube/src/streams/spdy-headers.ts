@@ -17,13 +17,71 @@ const windowSize = 32 * 1024;
 const storedBlockLimit = 0xffff;
 
 const dictionaryNames = [
-  'options', 'head', 'post', 'put', 'delete', 'trace', 'accept', 'accept-charset', 'accept-encoding', 'accept-language', 'accept-ranges',
-  'age', 'allow', 'authorization', 'cache-control', 'connection', 'content-base', 'content-encoding', 'content-language', 'content-length',
-  'content-location', 'content-md5', 'content-range', 'content-type', 'date', 'etag', 'expect', 'expires', 'from', 'host', 'if-match',
-  'if-modified-since', 'if-none-match', 'if-range', 'if-unmodified-since', 'last-modified', 'location', 'max-forwards', 'pragma',
-  'proxy-authenticate', 'proxy-authorization', 'range', 'referer', 'retry-after', 'server', 'te', 'trailer', 'transfer-encoding', 'upgrade',
-  'user-agent', 'vary', 'via', 'warning', 'www-authenticate', 'method', 'get', 'status', '200 OK', 'version', 'HTTP/1.1', 'url', 'public',
-  'set-cookie', 'keep-alive', 'origin',
+  'options',
+  'head',
+  'post',
+  'put',
+  'delete',
+  'trace',
+  'accept',
+  'accept-charset',
+  'accept-encoding',
+  'accept-language',
+  'accept-ranges',
+  'age',
+  'allow',
+  'authorization',
+  'cache-control',
+  'connection',
+  'content-base',
+  'content-encoding',
+  'content-language',
+  'content-length',
+  'content-location',
+  'content-md5',
+  'content-range',
+  'content-type',
+  'date',
+  'etag',
+  'expect',
+  'expires',
+  'from',
+  'host',
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'if-range',
+  'if-unmodified-since',
+  'last-modified',
+  'location',
+  'max-forwards',
+  'pragma',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'range',
+  'referer',
+  'retry-after',
+  'server',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'user-agent',
+  'vary',
+  'via',
+  'warning',
+  'www-authenticate',
+  'method',
+  'get',
+  'status',
+  '200 OK',
+  'version',
+  'HTTP/1.1',
+  'url',
+  'public',
+  'set-cookie',
+  'keep-alive',
+  'origin',
 ];
 
 const dictionaryText =
@@ -35,7 +93,10 @@ const dictionaryText =
   'publicprivatemax-age=gzip,deflate,sdchcharset=utf-8charset=iso-8859-1,utf-,*,enq=0.';
 
 /** The preset dictionary of SPDY/3, 1423 bytes. */
-export const spdyDictionary = Buffer.concat([...dictionaryNames.map((name) => lengthPrefixed(name)), Buffer.from(dictionaryText, 'latin1')]);
+export const spdyDictionary = Buffer.concat([
+  ...dictionaryNames.map((name) => lengthPrefixed(name)),
+  Buffer.from(dictionaryText, 'latin1'),
+]);
 
 /** Zlib header: deflate, 32 KiB window, preset dictionary, and the dictionary's Adler-32. */
 const zlibHeader = Buffer.from([0x78, 0xbb, 0xe3, 0xc6, 0xa7, 0xc2]);
@@ -77,9 +138,11 @@ export class HeaderDecoder {
   decode(compressed: Buffer): SpdyHeaders {
     let raw = compressed;
     if (!this.#started) {
-      if (raw.length < 2 || (raw[0]! & 0x0f) !== 8 || raw.readUInt16BE(0) % 31 !== 0) throw new Error('the header block is not a zlib stream');
+      if (raw.length < 2 || (raw[0]! & 0x0f) !== 8 || raw.readUInt16BE(0) % 31 !== 0)
+        throw new Error('the header block is not a zlib stream');
       const hasDictionary = (raw[1]! & 0x20) !== 0;
-      if (hasDictionary && !raw.subarray(2, 6).equals(zlibHeader.subarray(2))) throw new Error('the header block uses an unknown dictionary');
+      if (hasDictionary && !raw.subarray(2, 6).equals(zlibHeader.subarray(2)))
+        throw new Error('the header block uses an unknown dictionary');
       raw = raw.subarray(hasDictionary ? 6 : 2);
       this.#started = true;
     }

@@ -11,7 +11,12 @@ afterEach(() => {
 
 async function sessionPair(server: Omit<SpdySessionOptions, 'server'>, client: Omit<SpdySessionOptions, 'server'> = {}) {
   const [near, far] = await socketPair();
-  const pair = { client: createSpdySession(near, { ...client, server: false }), server: createSpdySession(far, { ...server, server: true }), near, far };
+  const pair = {
+    client: createSpdySession(near, { ...client, server: false }),
+    server: createSpdySession(far, { ...server, server: true }),
+    near,
+    far,
+  };
   open.push(pair.client, pair.server);
   return pair;
 }
@@ -98,9 +103,16 @@ describe('a SPDY session', () => {
   });
 
   it('ends with an error when the peer talks garbage', async () => {
-    for (const garbage of ['GET / HTTP/1.1\r\n\r\n', '\x80\x03\x00\x01\x00\x00\x00\x02xx', '\x80\x03\x00\x63\x00\x00\x00\x00', '\x80\x02\x00\x01\x00\x00\x00\x00']) {
+    for (const garbage of [
+      'GET / HTTP/1.1\r\n\r\n',
+      '\x80\x03\x00\x01\x00\x00\x00\x02xx',
+      '\x80\x03\x00\x63\x00\x00\x00\x00',
+      '\x80\x02\x00\x01\x00\x00\x00\x00',
+    ]) {
       const [near, far] = await socketPair();
-      const closed = new Promise<Error | undefined>((resolve) => open.push(createSpdySession(far, { server: true, onClose: resolve, onStream: echo })));
+      const closed = new Promise<Error | undefined>((resolve) =>
+        open.push(createSpdySession(far, { server: true, onClose: resolve, onStream: echo })),
+      );
       near.on('error', () => {}).resume();
       near.write(Buffer.from(garbage, 'latin1'));
       // Text is a DATA frame for an unknown stream, which has to be ignored: only its end shows that it was none.
@@ -132,9 +144,11 @@ describe('a SPDY session', () => {
       echoed++;
     };
     let next = 0;
-    await Promise.all(Array.from({ length: 50 }, async () => {
-      while (next < 1_000) await one(next++);
-    }));
+    await Promise.all(
+      Array.from({ length: 50 }, async () => {
+        while (next < 1_000) await one(next++);
+      }),
+    );
     expect(echoed).toBe(666);
     await until(() => client.streamCount === 0 && server.streamCount === 0);
     expect(client.open && server.open).toBe(true);

@@ -1,5 +1,17 @@
 import type { Duplex } from 'node:stream';
-import { dataFrameHeader, FrameReader, frameType, goAwayFrame, goAwayStatus, flagFin, pingFrame, resetStatus, rstStreamFrame, synReplyFrame, synStreamFrame } from './spdy-frames.ts';
+import {
+  dataFrameHeader,
+  FrameReader,
+  frameType,
+  goAwayFrame,
+  goAwayStatus,
+  flagFin,
+  pingFrame,
+  resetStatus,
+  rstStreamFrame,
+  synReplyFrame,
+  synStreamFrame,
+} from './spdy-frames.ts';
 import { HeaderDecoder, HeaderEncoder, type SpdyHeaders } from './spdy-headers.ts';
 import { SpdyResetError, SpdyStream, type StreamTransport } from './spdy-stream.ts';
 

@@ -130,7 +130,11 @@ export class SpdyStream extends Duplex {
   override _writev(writes: { chunk: Buffer }[], done: () => void): void {
     let length = 0;
     for (const { chunk } of writes) length += chunk.length;
-    this.#send(writes.map(({ chunk }) => chunk), length, done);
+    this.#send(
+      writes.map(({ chunk }) => chunk),
+      length,
+      done,
+    );
   }
 
   override _final(done: () => void): void {

@@ -37,7 +37,10 @@ export class TunnelTarget {
       if (this.#ready) return this.#current();
       if (!this.#informer.hasSynced && Date.now() >= this.#bornAt + firstNewsMs) return this.#current();
       if (Date.now() >= deadline) break;
-      await this.#news(Math.min(deadline, this.#informer.hasSynced ? deadline : Math.max(this.#bornAt + firstNewsMs, Date.now() + 100)), signal);
+      await this.#news(
+        Math.min(deadline, this.#informer.hasSynced ? deadline : Math.max(this.#bornAt + firstNewsMs, Date.now() + 100)),
+        signal,
+      );
     }
     throw new KipError('timeout', `Pod "${this.#options.pod}" in namespace "${this.#options.namespace}" is not ready.`);
   }
@@ -67,7 +70,9 @@ export class TunnelTarget {
     this.#ready = ready;
     if (ready) {
       // The first connection finds its way prepared.
-      this.#current().ready().catch(() => {});
+      this.#current()
+        .ready()
+        .catch(() => {});
       if (this.#wasReady) this.#options.onNotice?.(`Pod "${this.#options.pod}" is ready again.`);
       this.#wasReady = true;
       this.#wake();
@@ -98,10 +103,13 @@ export class TunnelTarget {
   }
 
   #wake(): void {
-    for (const wake of [...this.#waiting]) wake();
+    for (const wake of this.#waiting) wake();
   }
 }
 
 function isReady(pod: Pod): boolean {
-  return pod.metadata?.deletionTimestamp === undefined && pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true;
+  return (
+    pod.metadata?.deletionTimestamp === undefined &&
+    pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true
+  );
 }

@@ -39,7 +39,14 @@ async function startEngine(port: number): Promise<Server> {
 }
 
 async function open(options: Partial<TunnelOptions> = {}): Promise<Tunnel> {
-  const tunnel = await openTunnel(client, { namespace: 'default', pod: 'db-0', port: enginePort, localPort: 0, waitForPodMs: 5_000, ...options });
+  const tunnel = await openTunnel(client, {
+    namespace: 'default',
+    pod: 'db-0',
+    port: enginePort,
+    localPort: 0,
+    waitForPodMs: 5_000,
+    ...options,
+  });
   tunnels.push(tunnel);
   return tunnel;
 }
@@ -53,7 +60,10 @@ async function ask(socket: Socket, question: string): Promise<string> {
   return String((await once(socket, 'data'))[0]);
 }
 
-const fateOf = (socket: Socket) => new Promise<string>((resolve) => socket.once('end', () => resolve('ended')).once('error', (error: NodeJS.ErrnoException) => resolve(error.code!)));
+const fateOf = (socket: Socket) =>
+  new Promise<string>((resolve) =>
+    socket.once('end', () => resolve('ended')).once('error', (error: NodeJS.ErrnoException) => resolve(error.code!)),
+  );
 
 describe('a tunnel', () => {
   it('carries connections, half-closes included', async () => {

@@ -45,7 +45,12 @@ function listen(listener: Server, port: number): Promise<void> {
     listener.once('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'EADDRINUSE' || error.code === 'EACCES') {
         const why = error.code === 'EACCES' ? 'may not be opened by this user' : 'is in use';
-        reject(new KipError('port-in-use', `Local port ${port} ${why}.`, { hint: 'Choose another with --local-port, or --local-port 0 for any free one.', cause: error }));
+        reject(
+          new KipError('port-in-use', `Local port ${port} ${why}.`, {
+            hint: 'Choose another with --local-port, or --local-port 0 for any free one.',
+            cause: error,
+          }),
+        );
       } else reject(error);
     });
     listener.listen(port, '127.0.0.1', resolve);

@@ -13,7 +13,13 @@ const refusalLimit = 64 * 1024;
  * @param path Path and query below the server's address.
  * @throws KubeError when the server answers with anything but 101; its `status.kind` is `Status` only if Kubernetes itself spoke.
  */
-export function upgrade(connection: ApiConnection, path: string, protocol: string, headers: Record<string, string>, signal?: AbortSignal): Promise<Socket> {
+export function upgrade(
+  connection: ApiConnection,
+  path: string,
+  protocol: string,
+  headers: Record<string, string>,
+  signal?: AbortSignal,
+): Promise<Socket> {
   return authorized(connection, async (authorization) => {
     const socket = await connection.dial(signal);
     return new Promise((resolve, reject) => {
@@ -34,7 +40,9 @@ export function upgrade(connection: ApiConnection, path: string, protocol: strin
         resolve(upgraded as Socket);
       });
       outgoing.once('response', (response) => {
-        refusal(response).then(reject, reject).finally(() => socket.destroy());
+        refusal(response)
+          .then(reject, reject)
+          .finally(() => socket.destroy());
       });
       outgoing.once('error', (error) => {
         socket.destroy();

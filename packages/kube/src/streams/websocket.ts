@@ -46,7 +46,9 @@ export function openWebSocket(connection: ApiConnection, path: string, protocols
         resolve(webSocket);
       });
       webSocket.once('unexpected-response', (_request, response) => {
-        refusal(response).then(reject, reject).finally(() => socket.destroy());
+        refusal(response)
+          .then(reject, reject)
+          .finally(() => socket.destroy());
       });
       webSocket.on('error', (error) => {
         socket.destroy();
