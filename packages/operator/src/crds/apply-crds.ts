@@ -2,6 +2,7 @@ import type { CustomResourceDefinition, JSONSchemaProps } from 'kubernetes-types
 import { customResourceDefinitions, KipError } from '@skipper/api';
 import { hasReason, type KubeClient } from '@skipper/kube';
 import { ensure } from '../apply.ts';
+import { covers } from '../covers.ts';
 import { statefulServiceCrd } from './stateful-service.ts';
 
 /** Every kind that Skipper brings. */
@@ -33,7 +34,7 @@ export async function applyCrds(client: KubeClient, log: (message: string) => vo
     } catch (error) {
       if (!hasReason(error, 'Forbidden')) throw error;
       if (!current) throw new KipError('forbidden', `The kind "${name}" is not installed on ${client.server} and these credentials may not install it.`, { hint: 'Let an administrator apply deploy/crds.yaml.', cause: error });
-      log(`may not update the CustomResourceDefinition "${name}"; goes on with the one that is there`);
+      if (!covers(current, wanted)) log(`may not update the CustomResourceDefinition "${name}"; goes on with the one that is there`);
     }
     await untilServed(client, name);
   }

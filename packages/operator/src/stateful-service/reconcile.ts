@@ -126,7 +126,7 @@ async function settleStorage(client: KubeClient, service: StatefulService, claim
     return isFalse(type, 'Resizing', `The volume grows to ${decision.size}.${pending ? ` ${pending}` : ''}`);
   }
   if (!(await mayGrow(client, claim))) {
-    return isFalse(type, 'ExpansionUnsupported', `The volume keeps its ${current}: its storage class "${claim.spec?.storageClassName ?? ''}" does not allow volumes to grow. Set spec.storage back, or move the data to a new service.`);
+    return isFalse(type, 'ExpansionUnsupported', `The volume keeps its ${current}: its storage class "${claim.spec?.storageClassName ?? ''}" does not allow volumes to grow. To have more, move the data to a new service of that size.`);
   }
   await client.patch(persistentVolumeClaims, nameOf(claim), { spec: { resources: { requests: { storage: decision.size } } } }, { namespace: namespaceOf(claim), fieldManager });
   return isFalse(type, 'Resizing', `The volume grows from ${current} to ${decision.size}.`);
