@@ -29,6 +29,8 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  // Where the cluster itself could not be had, that is the failure to tell.
+  if (!operator) return closeCluster();
   for (const { metadata } of (await client.list(statefulServices, { namespace })).items) {
     await client.patch(statefulServices, metadata!.name!, { metadata: { annotations: { [annotations.deleteData]: 'true' } } }, { namespace });
     await client.delete(statefulServices, metadata!.name!, { namespace });
