@@ -1,0 +1,29 @@
+import { join } from 'node:path';
+import { pods } from '@skipper/api';
+import { createInformer, type KubeClient } from '@skipper/kube';
+import type { ControllerOptions, Controllers } from '../contracts.ts';
+import { startClaimController } from './claims.ts';
+import { startDeploymentController } from './deployments.ts';
+import { startEventExpiry } from './event-expiry.ts';
+import { startReplicaSetController } from './replica-sets.ts';
+import { startEndpointsController } from './service-endpoints.ts';
+import { startStatefulSetController } from './stateful-sets.ts';
+
+/** Starts every controller of the cluster. */
+export function startControllers(client: KubeClient, { dataDir, log }: ControllerOptions): Controllers {
+  const podInformer = createInformer(client, pods, { log });
+  const controllers = [
+    startClaimController(client, podInformer, join(dataDir, 'volumes'), log),
+    startStatefulSetController(client, podInformer, log),
+    startReplicaSetController(client, podInformer, log),
+    startDeploymentController(client, log),
+    startEndpointsController(client, podInformer, log),
+    startEventExpiry(client, log),
+  ];
+  return {
+    async close() {
+      podInformer.close();
+      await Promise.all(controllers.map((controller) => controller.close()));
+    },
+  };
+}
