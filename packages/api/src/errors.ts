@@ -19,6 +19,7 @@ export const errorCodes = {
   'port-in-use': 'The local port is taken.',
   'engine-unavailable': 'The program of an engine cannot be had on this machine.',
   'disk-full': 'There is no space left where data is written.',
+  damaged: 'Data on disk cannot be trusted any more.',
   locked: 'Another process uses the same data folder.',
   unsupported: 'This cluster or platform cannot do what was asked.',
 } as const;

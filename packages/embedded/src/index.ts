@@ -1,1 +1,1 @@
-export {};
+export { startCluster, type ClusterOptions, type EmbeddedCluster } from './cluster.ts';

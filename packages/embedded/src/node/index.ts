@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
-import { cpus, totalmem } from 'node:os';
+import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { nodes, pods } from '@skipper/api';
 import { createInformer, hasReason, KubeError } from '@skipper/kube';
@@ -132,8 +132,8 @@ async function registerNode(client: KubeClient): Promise<void> {
       conditions: [{ type: 'Ready', status: 'True', reason: 'NodeReady', message: 'pods run as processes', lastHeartbeatTime: now, lastTransitionTime: now }],
       addresses: [{ type: 'InternalIP', address: '127.0.0.1' }, { type: 'Hostname', address: nodeName }],
       nodeInfo: {
-        architecture, operatingSystem: process.platform, containerRuntimeVersion: `process://${process.version}`, kubeletVersion: 'v1.32.0', kubeProxyVersion: '',
-        bootID: '', kernelVersion: '', machineID: '', osImage: process.platform, systemUUID: '',
+        architecture, operatingSystem: process.platform, containerRuntimeVersion: `process://${process.version}`, kubeletVersion: 'v1.32.0', kubeProxyVersion: 'none',
+        bootID: 'none', kernelVersion: release(), machineID: 'none', osImage: process.platform, systemUUID: 'none',
       },
     },
   };

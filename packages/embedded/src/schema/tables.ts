@@ -1,8 +1,6 @@
 import type { ApiObject, KindDefinition, PrinterColumn, Table, TableOptions } from '../contracts.ts';
 import { builtinTables } from './builtin-tables.ts';
 import type { Column } from './columns.ts';
-import { objectMetaType } from './definitions.ts';
-import { describeField } from './descriptions.ts';
 import { age } from './durations.ts';
 import { compileJsonPath } from './json-path.ts';
 
@@ -20,7 +18,7 @@ export function tableOf(kind: KindDefinition, objects: readonly ApiObject[], opt
     apiVersion: 'meta.k8s.io/v1',
     kind: 'Table',
     columnDefinitions: columns.map((column) => ({
-      name: column.name, type: column.type ?? 'string', format: column.format ?? '', description: column.description ?? descriptionOf(column.name), priority: column.wide ? 1 : (column.priority ?? 0),
+      name: column.name, type: column.type ?? 'string', format: column.format ?? '', description: column.description ?? '', priority: column.wide ? 1 : (column.priority ?? 0),
     })),
     rows: objects.map((object) => ({ cells: columns.map(({ cell }) => cell(object, options.now) ?? nothing), ...included(object, options) })),
   };
@@ -60,9 +58,4 @@ function customCell(values: unknown[], type: string, now: Date): unknown {
   if (type === 'integer') return typeof value === 'number' ? Math.trunc(value) : nothing;
   if (type === 'number') return typeof value === 'number' ? value : nothing;
   return type === 'boolean' && typeof value !== 'boolean' ? nothing : value;
-}
-
-function descriptionOf(column: string): string {
-  if (column === 'Name') return describeField(objectMetaType, 'name') ?? '';
-  return column === 'Age' ? (describeField(objectMetaType, 'creationTimestamp') ?? '') : '';
 }

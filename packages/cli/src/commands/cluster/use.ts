@@ -1,0 +1,24 @@
+import { resolve } from 'node:path';
+import { KipError } from '@skipper/api';
+import { loadKubeconfig, resolveCluster } from '@skipper/kube';
+import { writeSettings } from '../../home.ts';
+import { note } from '../../output.ts';
+import type { GlobalOptions } from '../../program.ts';
+import { embeddedName } from '../../target-cluster.ts';
+
+/** `kip cluster use` */
+export async function useCluster(name: string | undefined, options: GlobalOptions & { unset?: boolean }): Promise<void> {
+  if (options.unset) {
+    writeSettings({});
+    return note('KUBECONFIG decides, else the embedded cluster.');
+  }
+  if (name === undefined) throw new KipError('usage', 'Which cluster?', { hint: '"kip cluster list" shows them.' });
+  if (name === embeddedName) {
+    writeSettings({ context: embeddedName });
+    return note('Commands talk to the embedded cluster from now on.');
+  }
+  const kubeconfig = await loadKubeconfig(options.kubeconfig ? { files: [options.kubeconfig] } : {});
+  const { server } = resolveCluster(kubeconfig, name);
+  writeSettings({ context: name, ...(options.kubeconfig ? { kubeconfig: resolve(options.kubeconfig) } : {}) });
+  note(`Commands talk to cluster "${name}" (${server}) from now on.`);
+}

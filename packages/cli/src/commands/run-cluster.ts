@@ -1,0 +1,33 @@
+import { resolveImage } from '@skipper/engines';
+import { startCluster } from '@skipper/embedded';
+import { createClient, loadKubeconfig, resolveCluster } from '@skipper/kube';
+import { startOperator } from '@skipper/operator';
+import { findRunning, forgetRunning, recordRunning } from '../embedded-process.ts';
+import { explain } from '../explain.ts';
+import { embeddedFolder, enginesFolder } from '../home.ts';
+import { stopRequested } from '../stop-requested.ts';
+
+/** The process behind `kip up`: cluster and operator, until stopped. */
+export async function runCluster(): Promise<void> {
+  const log = (message: string): void => void process.stderr.write(`${new Date().toISOString()} ${message}\n`);
+  const stop = stopRequested();
+  if (findRunning()) return;
+  // What has been started by then must not keep a cluster alive that cannot serve.
+  const { cluster, operator, client } = await start(log).catch((error: unknown) => process.exit(explain(error, true)));
+  recordRunning(cluster.server);
+  log(`serving ${cluster.server}`);
+  await stop;
+  log('stopping');
+  await operator.close();
+  client.close();
+  await cluster.close();
+  forgetRunning();
+  log('stopped');
+  process.exit(0);
+}
+
+async function start(log: (message: string) => void) {
+  const cluster = await startCluster({ dataDir: embeddedFolder(), enginesDir: enginesFolder(), images: resolveImage, log });
+  const client = createClient(resolveCluster(await loadKubeconfig({ files: [cluster.kubeconfigPath] })));
+  return { cluster, client, operator: await startOperator({ client, log }) };
+}

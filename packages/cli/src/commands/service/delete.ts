@@ -1,0 +1,32 @@
+import { annotations, childNames, KipError, persistentVolumeClaims, statefulServices } from '@skipper/api';
+import { engineOf } from '@skipper/engines';
+import { note } from '../../output.ts';
+import type { ScopeOptions } from '../../program.ts';
+import { describeScope, requireService, scopeOfOptions } from '../../services.ts';
+import { withCluster } from '../../target-cluster.ts';
+import { waitForService } from '../../wait.ts';
+
+export interface DeleteServiceOptions extends ScopeOptions {
+  deleteData?: boolean;
+  wait: boolean;
+  timeout: number;
+}
+
+/** `kip service delete` */
+export async function deleteService(name: string, options: DeleteServiceOptions): Promise<void> {
+  const scope = scopeOfOptions(options);
+  await withCluster(options, async ({ client, name: cluster }) => {
+    const service = await requireService(client, name, scope);
+    const what = `"${name}" (${engineOf(service.spec.type).title}) in ${describeScope(scope)} on ${cluster}`;
+    if (!options.deleteData) {
+      const claim = await client.find(persistentVolumeClaims, childNames.claim(name), { namespace: scope.namespace });
+      const size = claim?.status?.capacity?.['storage'] ?? service.spec.storage;
+      throw new KipError('needs-confirmation', `Deleting ${what} permanently destroys its volume${size ? ` of ${size}` : ''} and all data.`, { hint: 'Nothing was changed. Delete it with --delete-data; there is no undo.' });
+    }
+    await client.patch(statefulServices, name, { metadata: { uid: service.metadata!.uid, annotations: { [annotations.deleteData]: 'true' } } }, { namespace: scope.namespace, fieldManager: 'skipper-cli' });
+    await client.delete(statefulServices, name, { namespace: scope.namespace, uid: service.metadata!.uid! });
+    if (!options.wait) return note(`Service ${what} is being deleted.`);
+    await waitForService(client, name, scope.namespace, options.timeout, (now) => now === undefined || now.metadata?.uid !== service.metadata!.uid);
+    note(`Service ${what} and all its data are deleted.`);
+  });
+}

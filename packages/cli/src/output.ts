@@ -1,0 +1,61 @@
+import pc from 'picocolors';
+import type { OutputOptions } from './program.ts';
+
+/** Colours for stdout and stderr, where a person looks. */
+export const colors = pc.createColors(pc.isColorSupported && process.stdout.isTTY === true);
+
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+/** What is not the answer itself: goes to stderr, so that stdout can be piped. */
+export function note(text: string): void {
+  process.stderr.write(`${text}\n`);
+}
+
+/** @returns whether a format for programs was asked for, in which case `data` has been printed. */
+export async function printData({ output }: OutputOptions, data: unknown): Promise<boolean> {
+  if (output === 'json') print(JSON.stringify(data, undefined, 2));
+  else if (output === 'yaml') process.stdout.write((await import('yaml')).stringify(data));
+  return output !== 'text';
+}
+
+/** Columns as wide as their widest cell, two spaces before the first. */
+export function table(rows: readonly (readonly string[])[], gap = 3, least: readonly number[] = []): string {
+  const widths = rows[0]!.map((_, column) => Math.max(least[column] ?? 0, ...rows.map((row) => row[column]!.length)));
+  return rows.map((row) => `  ${row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column]! + gap))).join('')}`.trimEnd()).join('\n');
+}
+
+export interface Progress {
+  update(text: string): void;
+  done(): void;
+}
+
+const frames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
+
+/** Says what is waited for: one moving line on a terminal, a line for each change elsewhere. */
+export function startProgress(): Progress {
+  let current = '';
+  if (process.stderr.isTTY !== true) {
+    return {
+      update(text) {
+        if (text !== current) note(`  ${text}`);
+        current = text;
+      },
+      done: () => undefined,
+    };
+  }
+  let frame = 0;
+  const draw = (): void => void process.stderr.write(`\r\x1b[2K  ${frames[frame++ % frames.length]} ${current.slice(0, Math.max(10, (process.stderr.columns ?? 80) - 6))}`);
+  const timer = setInterval(draw, 100);
+  return {
+    update(text) {
+      current = text;
+      draw();
+    },
+    done() {
+      clearInterval(timer);
+      process.stderr.write('\r\x1b[2K');
+    },
+  };
+}

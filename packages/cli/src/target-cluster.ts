@@ -1,0 +1,54 @@
+import { existsSync } from 'node:fs';
+import { KipError } from '@skipper/api';
+import { createClient, inClusterConfig, loadKubeconfig, resolveCluster, type Cluster, type KubeClient } from '@skipper/kube';
+import { embeddedKubeconfig, readSettings } from './home.ts';
+import type { GlobalOptions } from './program.ts';
+
+export const embeddedName = 'embedded';
+
+export interface Target {
+  client: KubeClient;
+  /** How messages name the cluster. */
+  name: string;
+  embedded: boolean;
+}
+
+/**
+ * The cluster that a command talks to: flags, then `kip cluster use`, then KUBECONFIG, then the embedded cluster.
+ * @throws KipError `no-cluster`
+ */
+export async function targetCluster(options: GlobalOptions): Promise<Target> {
+  const { cluster, embedded } = await chooseCluster(options);
+  return { client: createClient(cluster), name: embedded ? 'the embedded cluster' : `cluster "${cluster.context}"`, embedded };
+}
+
+async function chooseCluster(options: GlobalOptions): Promise<{ cluster: Cluster; embedded: boolean }> {
+  const fromFiles = async (files: string[] | undefined, context: string | undefined): Promise<{ cluster: Cluster; embedded: boolean }> => ({
+    cluster: resolveCluster(await loadKubeconfig(files ? { files } : {}), context),
+    embedded: false,
+  });
+  if (options.kubeconfig !== undefined) return fromFiles([options.kubeconfig], options.context);
+  if (options.context !== undefined && options.context !== embeddedName) return fromFiles(undefined, options.context);
+  const chosen = options.context ?? readSettings().context;
+  if (chosen !== undefined && chosen !== embeddedName) return fromFiles(readSettings().kubeconfig ? [readSettings().kubeconfig!] : undefined, chosen);
+  if (chosen === undefined && process.env['KUBECONFIG']) return fromFiles(undefined, undefined);
+  const inside = chosen === undefined ? inClusterConfig() : undefined;
+  if (inside) return { cluster: inside, embedded: false };
+  if (existsSync(embeddedKubeconfig())) return { cluster: resolveCluster(await loadKubeconfig({ files: [embeddedKubeconfig()] })), embedded: true };
+  throw new KipError('no-cluster', 'No cluster is chosen and none is running.', { hint: 'Start one on this machine with "kip up", or choose one with "kip cluster use".' });
+}
+
+/** Runs `work` with the cluster that a command talks to. An embedded cluster that does not answer is stopped, so that is said. */
+export async function withCluster<T>(options: GlobalOptions, work: (target: Target) => Promise<T>): Promise<T> {
+  const target = await targetCluster(options);
+  try {
+    return await work(target);
+  } catch (error) {
+    if (target.embedded && error instanceof KipError && error.code === 'unreachable') {
+      throw new KipError('no-cluster', 'The embedded cluster is not running.', { hint: 'Start it with "kip up".', cause: error });
+    }
+    throw error;
+  } finally {
+    target.client.close();
+  }
+}

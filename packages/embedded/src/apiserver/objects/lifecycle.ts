@@ -1,0 +1,169 @@
+import type { OwnerReference } from 'kubernetes-types/meta/v1.d.ts';
+import type { ApiObject, KindDefinition, Log, ResourceRegistry } from '../../contracts.ts';
+import type { Frozen, StoreEvent } from '../store/object-store.ts';
+import { deleteObject, foregroundFinalizer, orphanFinalizer } from './object-deleter.ts';
+import type { ObjectWriter } from './object-writer.ts';
+
+const namespaceStorage = 'core/namespaces';
+const definitionStorage = 'apiextensions.k8s.io/customresourcedefinitions';
+const definitionFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
+const retryAfterMs = 1_000;
+
+export interface Lifecycle {
+  close(): Promise<void>;
+}
+
+/**
+ * What the server does by itself once objects are deleted: what they own goes or is let go, namespaces and definitions are emptied
+ * before they go.
+ */
+export function startLifecycle(writer: ObjectWriter, registry: ResourceRegistry, log: Log): Lifecycle {
+  const { store } = writer;
+  /** Objects by the uid of each of their owners. */
+  const dependents = new Map<string, Map<string, { storage: string; namespace: string | undefined; name: string }>>();
+  const uids = new Set<string>();
+  const running = new Set<Promise<void>>();
+  const timers = new Set<NodeJS.Timeout>();
+  let closed = false;
+
+  /** Does a piece of work, and again while it fails: the cause may be a full disk. */
+  const attempt = (work: () => Promise<void>): void => {
+    if (closed) return;
+    const turn: Promise<void> = work()
+      .catch((error: Error & { reason?: string }) => {
+        if (closed || error.reason === 'NotFound' || error.reason === 'Conflict') return;
+        log(`garbage collection: ${error.message}`);
+        const timer = setTimeout(() => (timers.delete(timer), attempt(work)), retryAfterMs);
+        timers.add(timer);
+      })
+      .finally(() => running.delete(turn));
+    running.add(turn);
+  };
+
+  const kindOf = (storage: string): KindDefinition | undefined => registry.all().find((kind) => kind.storage === storage);
+  const ownersOf = (object: Frozen): OwnerReference[] => object.metadata.ownerReferences ?? [];
+  const dependentsOf = (uid: string): Frozen[] => [...(dependents.get(uid)?.values() ?? [])].flatMap((key) => store.find(key) ?? []);
+
+  const index = ({ storage, object, old, type }: Pick<StoreEvent, 'storage' | 'object' | 'old' | 'type'>): void => {
+    const { namespace, name, uid } = object.metadata;
+    const id = `${storage} ${namespace ?? ''}/${name}`;
+    for (const owner of old ? ownersOf(old) : []) {
+      const owned = dependents.get(owner.uid);
+      owned?.delete(id);
+      if (owned?.size === 0) dependents.delete(owner.uid);
+    }
+    if (type === 'DELETED') return void uids.delete(uid!);
+    uids.add(uid!);
+    for (const owner of ownersOf(object)) {
+      const owned = dependents.get(owner.uid) ?? new Map();
+      owned.set(id, { storage, namespace, name: name! });
+      dependents.set(owner.uid, owned);
+    }
+  };
+
+  const storageOf = (object: Frozen): KindDefinition | undefined => {
+    const [version = '', group = ''] = (object.apiVersion ?? '').split('/').reverse();
+    return registry.byKind(group, version, object.kind);
+  };
+  const remove = async (object: Frozen, propagationPolicy?: 'Foreground'): Promise<void> => {
+    const kind = storageOf(object);
+    if (!kind || object.metadata.deletionTimestamp) return;
+    await deleteObject(writer, kind, object.metadata.namespace, object.metadata.name!, { uid: object.metadata.uid!, dryRun: false, ...(propagationPolicy ? { propagationPolicy } : {}) });
+  };
+  const edit = async (object: Frozen, change: (object: ApiObject) => void): Promise<void> => {
+    const kind = storageOf(object);
+    if (!kind) return;
+    const options = { dryRun: false, fieldManager: 'garbage-collector', fieldValidation: 'Ignore' as const, warn: () => undefined };
+    await writer.change({ kind, namespace: object.metadata.namespace, name: object.metadata.name!, subresource: '' }, (current) => {
+      if (current.metadata.uid === object.metadata.uid) change(current);
+      return current;
+    }, { ...options, checkFields: false });
+  };
+  const dropFinalizer = (object: Frozen, finalizer: string): Promise<void> => edit(object, (current) => {
+    current.metadata.finalizers = (current.metadata.finalizers ?? []).filter((name) => name !== finalizer);
+  });
+  const dropOwner = (object: Frozen, uid: string): Promise<void> => edit(object, (current) => {
+    current.metadata.ownerReferences = ownersOf(current).filter((owner) => owner.uid !== uid);
+    if (current.metadata.ownerReferences.length === 0) delete current.metadata.ownerReferences;
+  });
+
+  /** An owner is gone: what it owned alone goes too. */
+  const release = async (object: Frozen): Promise<void> => {
+    const owners = ownersOf(object);
+    const absent = owners.filter(({ uid }) => !uids.has(uid));
+    if (absent.length === 0) return;
+    if (absent.length === owners.length) await remove(object);
+    else for (const { uid } of absent) await dropOwner(object, uid);
+  };
+
+  /** Does what an object that is going waits for. */
+  const finalize = async (object: Frozen): Promise<void> => {
+    const { uid, finalizers = [] } = object.metadata;
+    if (finalizers.includes(orphanFinalizer)) {
+      for (const dependent of dependentsOf(uid!)) await dropOwner(dependent, uid!);
+      await dropFinalizer(object, orphanFinalizer);
+    }
+    if (finalizers.includes(foregroundFinalizer)) {
+      const owned = dependentsOf(uid!);
+      for (const dependent of owned) await remove(dependent, 'Foreground');
+      const blocking = dependentsOf(uid!).filter((dependent) => ownersOf(dependent).some((owner) => owner.uid === uid && owner.blockOwnerDeletion));
+      if (blocking.length === 0) await dropFinalizer(object, foregroundFinalizer);
+    }
+  };
+
+  const emptyNamespace = async (namespace: Frozen): Promise<void> => {
+    const name = namespace.metadata.name!;
+    const contents = registry.all().filter(({ type }) => type.namespaced).flatMap(({ storage }) => store.list(storage, name));
+    for (const object of contents) await remove(object);
+    if (registry.all().some(({ type, storage }) => type.namespaced && store.list(storage, name).length > 0)) return;
+    await store.update({ storage: namespaceStorage, namespace: undefined, name }, (current) => (current?.metadata.uid === namespace.metadata.uid && !current?.metadata.finalizers?.length ? undefined : current));
+  };
+
+  const emptyDefinition = async (definition: Frozen): Promise<void> => {
+    const storage = `${definition['spec'].group}/${definition['spec'].names.plural}`;
+    for (const object of store.list(storage)) await remove(object);
+    if (store.list(storage).length === 0) await dropFinalizer(definition, definitionFinalizer);
+  };
+
+  /** Does whatever follows from an object's being as it is. */
+  const settle = (storage: string, object: Frozen): void => {
+    if (ownersOf(object).some(({ uid }) => !uids.has(uid))) attempt(() => release(object));
+    if (!object.metadata.deletionTimestamp) return;
+    if (object.metadata.finalizers?.some((name) => name === orphanFinalizer || name === foregroundFinalizer)) attempt(() => finalize(object));
+    if (storage === namespaceStorage) attempt(() => emptyNamespace(object));
+    if (storage === definitionStorage && object.metadata.finalizers?.includes(definitionFinalizer)) attempt(() => emptyDefinition(object));
+  };
+
+  const onEvent = (event: StoreEvent): void => {
+    index(event);
+    const { storage, object, type } = event;
+    if (type !== 'DELETED') return settle(storage, object);
+    for (const dependent of dependentsOf(object.metadata.uid!)) attempt(() => release(dependent));
+    for (const { uid } of ownersOf(object)) {
+      // Its owner may have waited for this.
+      for (const kind of registry.all()) {
+        const owner = ownersOf(object).find((reference) => reference.uid === uid && reference.kind === kind.type.kind);
+        const found = owner && store.find({ storage: kind.storage, namespace: kind.type.namespaced ? object.metadata.namespace : undefined, name: owner.name });
+        if (found?.metadata.uid === uid && found?.metadata.deletionTimestamp) settle(kind.storage, found);
+      }
+    }
+    const namespace = object.metadata.namespace === undefined ? undefined : store.find({ storage: namespaceStorage, namespace: undefined, name: object.metadata.namespace });
+    if (namespace?.metadata.deletionTimestamp) settle(namespaceStorage, namespace);
+    for (const definition of store.list(definitionStorage)) {
+      if (definition.metadata.deletionTimestamp && storage === `${definition['spec'].group}/${definition['spec'].names.plural}`) settle(definitionStorage, definition);
+    }
+  };
+
+  for (const storage of store.storages()) for (const object of store.list(storage)) index({ storage, object, old: undefined, type: 'ADDED' });
+  const unsubscribe = store.subscribe(onEvent);
+  for (const storage of store.storages()) if (kindOf(storage)) for (const object of store.list(storage)) settle(storage, object);
+
+  return {
+    async close() {
+      closed = true;
+      unsubscribe();
+      for (const timer of timers) clearTimeout(timer);
+      await Promise.allSettled(running);
+    },
+  };
+}
