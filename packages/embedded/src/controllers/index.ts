@@ -6,6 +6,7 @@ import { startClaimController } from './claims.ts';
 import { startDeploymentController } from './deployments.ts';
 import { startEventExpiry } from './event-expiry.ts';
 import { startReplicaSetController } from './replica-sets.ts';
+import { startServiceAccountController } from './service-accounts.ts';
 import { startEndpointsController } from './service-endpoints.ts';
 import { startStatefulSetController } from './stateful-sets.ts';
 
@@ -18,6 +19,7 @@ export function startControllers(client: KubeClient, { dataDir, log }: Controlle
     startReplicaSetController(client, podInformer, log),
     startDeploymentController(client, log),
     startEndpointsController(client, podInformer, log),
+    startServiceAccountController(client, log),
     startEventExpiry(client, log),
   ];
   return {
