@@ -191,6 +191,13 @@ describe('trouble with the server', () => {
     }
   });
 
+  it('is unreachable when the server is silent about a stream', async () => {
+    const { server, client } = await start(() => {}, { answerTimeoutMs: 200 });
+    server.onUpgrade(() => {});
+    expect(await failure(client.portForward('p', { namespace: 'n' }).ready())).toMatchObject({ code: 'unreachable', message: expect.stringContaining('it does not answer in time') });
+    expect(await failure(client.exec('p', { namespace: 'n', command: ['true'] }))).toMatchObject({ code: 'unreachable' });
+  });
+
   it('is unreachable when an answer breaks off', async () => {
     const { server, client } = await start((request, response) => { response.write('{"items":'); setTimeout(() => request.socket.destroy(), 20); });
     expect(await failure(client.list(secrets))).toMatchObject({ code: 'unreachable' });

@@ -39,11 +39,11 @@ class Client implements KubeClient {
   readonly #pool;
   readonly #portForwards = new Set<PortForward>();
 
-  constructor(cluster: Cluster, { answerTimeoutMs = 60_000, ...options }: ClientOptions) {
+  constructor(cluster: Cluster, options: ClientOptions) {
     this.server = cluster.server;
     this.namespace = cluster.namespace;
     this.#connection = createConnection(cluster, options);
-    this.#pool = createHttpPool(this.#connection, answerTimeoutMs);
+    this.#pool = createHttpPool(this.#connection);
   }
 
   async get<T extends KubeObject>(type: ResourceType<T>, name: string, { namespace, signal }: NamespaceOption = {}): Promise<T> {

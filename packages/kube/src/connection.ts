@@ -16,6 +16,8 @@ export interface ApiConnection {
   readonly basePath: string;
   /** Name of the context, for messages. */
   readonly context: string;
+  /** How long the server may be silent when it owes an answer, in ms. */
+  readonly answerTimeoutMs: number;
   /** Certificates, trust and name checks for TLS to the server. */
   tlsOptions(): Promise<ConnectionOptions>;
   /** `host`, `user-agent`, authorization and impersonation. @throws KipError `unauthorized` when there are no credentials to be had */
@@ -33,6 +35,8 @@ interface ConnectionSettings {
   env?: NodeJS.ProcessEnv;
   /** How long TCP, a proxy and TLS may take together. */
   connectTimeoutMs?: number;
+  /** How long the server may be silent when it owes an answer. */
+  answerTimeoutMs?: number;
 }
 
 /** The first probe of an idle connection; the kernel sends ten more in ten seconds before it gives up. */
@@ -40,7 +44,7 @@ const keepAliveDelayMs = 15_000;
 const userAgent = `skipper/0.1.0 (${process.platform}/${process.arch})`;
 
 /** @throws KipError `unsupported` for a way to authenticate that is not built */
-export function createConnection(cluster: Cluster, { env = process.env, connectTimeoutMs = 10_000 }: ConnectionSettings = {}): ApiConnection {
+export function createConnection(cluster: Cluster, { env = process.env, connectTimeoutMs = 10_000, answerTimeoutMs = 60_000 }: ConnectionSettings = {}): ApiConnection {
   const server = new URL(cluster.server);
   const { context, settings } = cluster;
   const credentials = createCredentials(cluster);
@@ -52,6 +56,7 @@ export function createConnection(cluster: Cluster, { env = process.env, connectT
     server,
     basePath: server.pathname.replace(/\/+$/, ''),
     context,
+    answerTimeoutMs,
     async tlsOptions() {
       const serverName = settings['tls-server-name'];
       const host = hostOf(server);

@@ -52,8 +52,7 @@ export interface HttpPool {
 /** Ordinary requests at once. More would only open more connections, each a TLS handshake, to wait in the server instead of here. */
 const mostAtOnce = 32;
 
-/** @param answerTimeoutMs how long the server may be silent in the middle of a request */
-export function createHttpPool(connection: ApiConnection, answerTimeoutMs: number): HttpPool {
+export function createHttpPool(connection: ApiConnection): HttpPool {
   const agent = new DialingAgent(connection);
   const slots = new Slots(mostAtOnce);
   let closed = false;
@@ -73,7 +72,7 @@ export function createHttpPool(connection: ApiConnection, answerTimeoutMs: numbe
       headers: { ...ours, accept: 'application/json', ...headers, ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }) },
       setHost: false,
     } as ClientRequestArgs);
-    return { response: await head(request, body, signal, answerTimeoutMs), authorization: ours['authorization'] };
+    return { response: await head(request, body, signal, connection.answerTimeoutMs), authorization: ours['authorization'] };
   };
 
   return {

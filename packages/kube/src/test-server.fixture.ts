@@ -47,6 +47,8 @@ export interface TestServer {
   handler: RequestListener;
   /** Handles CONNECT, as a proxy does. */
   onConnect(handler: (request: IncomingMessage, socket: Duplex) => void): void;
+  /** Handles requests for another protocol, which go to the handler otherwise. */
+  onUpgrade(handler: (request: IncomingMessage, socket: Duplex) => void): void;
   /** A cluster of the kubeconfig that leads here. */
   cluster(user?: UserEntry, settings?: ClusterEntry): Cluster;
   close(): Promise<void>;
@@ -74,6 +76,7 @@ export async function startTestServer(handler: RequestListener, certificates?: T
     requests: [],
     handler,
     onConnect: (onConnect) => void server.on('connect', onConnect),
+    onUpgrade: (onUpgrade) => void server.on('upgrade', onUpgrade),
     cluster: (user = {}, settings = {}) => ({
       context: 'test',
       server: url,

@@ -30,7 +30,10 @@ export function upgrade(
         createConnection: () => socket,
         signal,
       });
+      outgoing.setTimeout(connection.answerTimeoutMs, () => outgoing.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' })));
       outgoing.once('upgrade', (response, upgraded, head) => {
+        // A quiet stream is not a dead one.
+        socket.setTimeout(0);
         if (response.headers.upgrade?.toLowerCase() !== protocol.toLowerCase()) {
           upgraded.destroy();
           reject(new KubeError(502, { message: `the server switched to ${response.headers.upgrade ?? 'nothing'} instead of ${protocol}` }));

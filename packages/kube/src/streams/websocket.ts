@@ -16,12 +16,15 @@ export class SubprotocolError extends Error {
 export function openWebSocket(connection: ApiConnection, path: string, protocols: string[], signal?: AbortSignal): Promise<WebSocket> {
   return authorized(connection, async (headers) => {
     const socket = await connection.dial(signal);
+    // Whoever makes the connection sets its clock; ws listens to it, and stops it when the WebSocket is open.
+    socket.setTimeout(connection.answerTimeoutMs);
     return new Promise((resolve, reject) => {
       let chosen: string | undefined;
       // The scheme has no say: the socket is connected already, with TLS where the server wants it.
       const webSocket = new WebSocket(`ws://${connection.server.host}${connection.basePath}${path}`, {
         headers: { ...headers, 'sec-websocket-protocol': protocols.join(', ') },
         perMessageDeflate: false,
+        handshakeTimeout: connection.answerTimeoutMs,
         createConnection: () => socket,
         // The names of Kubernetes' protocols are no tokens by the RFC's grammar (they have a slash), which ws insists on.
         finishRequest: (request) => {
