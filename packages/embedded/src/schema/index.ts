@@ -6,7 +6,7 @@ import { checkValue } from './structural.ts';
 import { tableOf } from './tables.ts';
 
 function validate(kind: KindDefinition, object: ApiObject, old?: ApiObject): FieldError[] {
-  return checkValue(object, old, schemaOf(kind), { path: '' } as never);
+  return checkValue(object, old, schemaOf(kind), { path: '', custom: kind.custom !== undefined, depth: 0 });
 }
 
 const emptyOpenApi = (registry: ResourceRegistry): object => ({ swagger: '2.0', info: { title: 'kip', version: String(registry.generation) }, paths: {}, definitions: {} });

@@ -54,7 +54,12 @@ function typeName(value: unknown): string {
 
 function typeErrors(value: unknown, node: SchemaNode, schema: SchemaNode, { path, custom }: Place): FieldError[] {
   const isNumber = typeof value === 'number';
-  if (node.$ref === quantityType) return typeof value === 'string' || isNumber ? [] : [typeError(path, value, 'string', false)];
+  if (node.$ref === quantityType) {
+    if (isNumber || (typeof value === 'string' && parseQuantity(value) !== undefined)) return [];
+    return [typeInvalid(path, value, `quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'`)];
+  }
+  if (!custom && schema.format === 'byte' && typeof value === 'string' && !matchesFormat('byte', value)) return [typeInvalid(path, '', 'illegal base64 data')];
+  if (!custom && schema.format === 'date-time' && typeof value === 'string' && !matchesFormat('date-time', value)) return [typeInvalid(path, value, 'parsing time: it is not RFC 3339')];
   if (node.$ref === intOrStringType || schema['x-kubernetes-int-or-string']) {
     return typeof value === 'string' || Number.isInteger(value) ? [] : [typeError(path, value, 'integer,string', custom)];
   }
