@@ -8,19 +8,39 @@ import type { RequestListener } from 'node:http';
 
 let certificates: TestCertificates;
 const closers: (() => unknown)[] = [];
-beforeAll(async () => { certificates = await testCertificates(); });
-afterEach(async () => { for (const close of closers.splice(0).reverse()) await close(); });
+beforeAll(async () => {
+  certificates = await testCertificates();
+});
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
 
 async function start(handler: RequestListener, options: ClientOptions & { user?: UserEntry } = {}) {
   const server = await startTestServer(handler, certificates);
   const client = createClient(server.cluster(options.user), { env: {}, ...options });
-  closers.push(() => server.close(), () => client.close());
+  closers.push(
+    () => server.close(),
+    () => client.close(),
+  );
   return { server, client };
 }
 
-const failure = (promise: Promise<unknown>): Promise<any> => promise.then(() => { throw new Error('it succeeded'); }, (error: unknown) => error);
+const failure = (promise: Promise<unknown>): Promise<any> =>
+  promise.then(
+    () => {
+      throw new Error('it succeeded');
+    },
+    (error: unknown) => error,
+  );
 const secret = { metadata: { name: 'a', namespace: 'n' }, data: {} };
-const status = (code: number, reason: string, message = reason) => ({ kind: 'Status', apiVersion: 'v1', status: 'Failure', code, reason, message });
+const status = (code: number, reason: string, message = reason) => ({
+  kind: 'Status',
+  apiVersion: 'v1',
+  status: 'Failure',
+  code,
+  reason,
+  message,
+});
 
 describe('a request', () => {
   it('reuses one connection for requests that follow one another', async () => {
@@ -38,7 +58,10 @@ describe('a request', () => {
   it('goes below the path of a server behind a gateway', async () => {
     const server = await startTestServer((request, response) => answerJson(response, { metadata: { name: request.url } }));
     const client = createClient({ ...server.cluster(), server: `${server.url}/k8s/clusters/c1/` });
-    closers.push(() => server.close(), () => client.close());
+    closers.push(
+      () => server.close(),
+      () => client.close(),
+    );
     expect((await client.get(secrets, 'a', { namespace: 'n' })).metadata?.name).toBe('/k8s/clusters/c1/api/v1/namespaces/n/secrets/a');
   });
 
@@ -55,12 +78,19 @@ describe('a request', () => {
       else response.writeHead(401, { 'content-type': 'text/html' }).end('<html>log in</html>');
     });
     expect(await failure(client.get(secrets, 'a', { namespace: 'n' }))).toMatchObject({ code: 403, reason: 'Forbidden', message: 'no' });
-    expect(await failure(client.get(secrets, 'b', { namespace: 'n' }))).toMatchObject({ code: 401, reason: 'Unauthorized', message: 'the server answered 401' });
+    expect(await failure(client.get(secrets, 'b', { namespace: 'n' }))).toMatchObject({
+      code: 401,
+      reason: 'Unauthorized',
+      message: 'the server answered 401',
+    });
   });
 
   it('says that it is no API server when a login page answers', async () => {
     const { client } = await start((_, response) => response.writeHead(200).end('<html>log in</html>'));
-    expect(await failure(client.get(secrets, 'a', { namespace: 'n' }))).toMatchObject({ code: 'unreachable', message: expect.stringContaining('does not answer as a Kubernetes API server') });
+    expect(await failure(client.get(secrets, 'a', { namespace: 'n' }))).toMatchObject({
+      code: 'unreachable',
+      message: expect.stringContaining('does not answer as a Kubernetes API server'),
+    });
   });
 
   it('finds nothing where there is nothing', async () => {
@@ -82,30 +112,62 @@ describe('a request', () => {
 
   it('sends the preconditions, the propagation and the grace period of a delete', async () => {
     let body = '';
-    const { client } = await start((request, response) => void bodyOf(request).then((text) => { body = text; answerJson(response, { kind: 'Status', status: 'Success', details: { uid: 'u' } }); }));
-    const gone = await client.delete(secrets, 'a', { namespace: 'n', uid: 'u', resourceVersion: '7', propagation: 'Foreground', gracePeriodSeconds: 0 });
-    expect(JSON.parse(body)).toMatchObject({ preconditions: { uid: 'u', resourceVersion: '7' }, propagationPolicy: 'Foreground', gracePeriodSeconds: 0 });
+    const { client } = await start(
+      (request, response) =>
+        void bodyOf(request).then((text) => {
+          body = text;
+          answerJson(response, { kind: 'Status', status: 'Success', details: { uid: 'u' } });
+        }),
+    );
+    const gone = await client.delete(secrets, 'a', {
+      namespace: 'n',
+      uid: 'u',
+      resourceVersion: '7',
+      propagation: 'Foreground',
+      gracePeriodSeconds: 0,
+    });
+    expect(JSON.parse(body)).toMatchObject({
+      preconditions: { uid: 'u', resourceVersion: '7' },
+      propagationPolicy: 'Foreground',
+      gracePeriodSeconds: 0,
+    });
     expect(gone).toMatchObject({ kind: 'Secret', metadata: { name: 'a', uid: 'u' } });
   });
 
   it('sends each kind of patch as its own content type', async () => {
     const types: (string | undefined)[] = [];
-    const { server, client } = await start((request, response) => { types.push(request.headers['content-type']); answerJson(response, secret); });
+    const { server, client } = await start((request, response) => {
+      types.push(request.headers['content-type']);
+      answerJson(response, secret);
+    });
     await client.patch(secrets, 'a', { data: null }, { namespace: 'n' });
     await client.patch(secrets, 'a', [], { namespace: 'n', subresource: 'status' });
     await client.apply(secrets, secret, { fieldManager: 'me too', force: true, dryRun: true });
     expect(types).toEqual(['application/merge-patch+json', 'application/json-patch+json', 'application/apply-patch+yaml']);
-    expect(server.requests.map(({ url }) => url)).toEqual(['/api/v1/namespaces/n/secrets/a', '/api/v1/namespaces/n/secrets/a/status', '/api/v1/namespaces/n/secrets/a?fieldManager=me%20too&dryRun=All&force=true']);
+    expect(server.requests.map(({ url }) => url)).toEqual([
+      '/api/v1/namespaces/n/secrets/a',
+      '/api/v1/namespaces/n/secrets/a/status',
+      '/api/v1/namespaces/n/secrets/a?fieldManager=me%20too&dryRun=All&force=true',
+    ]);
   });
 });
 
 describe('a list', () => {
-  const page = (names: string[], token?: string) => ({ items: names.map((name) => ({ metadata: { name } })), metadata: { resourceVersion: '5', continue: token } });
+  const page = (names: string[], token?: string) => ({
+    items: names.map((name) => ({ metadata: { name } })),
+    metadata: { resourceVersion: '5', continue: token },
+  });
 
   it('follows its pages and gives every item its type', async () => {
-    const { client } = await start((request, response) => answerJson(response, request.url?.includes('continue=x%2B1') ? page(['c']) : page(['a', 'b'], 'x+1')));
+    const { client } = await start((request, response) =>
+      answerJson(response, request.url?.includes('continue=x%2B1') ? page(['c']) : page(['a', 'b'], 'x+1')),
+    );
     const { items, resourceVersion } = await client.list(secrets, { namespace: 'n', pageSize: 2 });
-    expect(items.map(({ kind, apiVersion, metadata }) => `${apiVersion} ${kind} ${metadata?.name}`)).toEqual(['v1 Secret a', 'v1 Secret b', 'v1 Secret c']);
+    expect(items.map(({ kind, apiVersion, metadata }) => `${apiVersion} ${kind} ${metadata?.name}`)).toEqual([
+      'v1 Secret a',
+      'v1 Secret b',
+      'v1 Secret c',
+    ]);
     expect(resourceVersion).toBe('5');
   });
 
@@ -122,7 +184,11 @@ describe('a list', () => {
 describe('trouble with the server', () => {
   it.each([429, 503])('is waited out for every verb when %i says how long', async (code) => {
     let count = 0;
-    const { client } = await start((_, response) => ((count += 1) <= 2 ? answerJson(response, status(code, 'X'), code, { 'retry-after': count === 1 ? '1' : '0' }) : answerJson(response, secret)));
+    const { client } = await start((_, response) =>
+      (count += 1) <= 2
+        ? answerJson(response, status(code, 'X'), code, { 'retry-after': count === 1 ? '1' : '0' })
+        : answerJson(response, secret),
+    );
     const began = performance.now();
     await client.create(secrets, secret);
     expect(count).toBe(3);
@@ -130,13 +196,19 @@ describe('trouble with the server', () => {
   });
 
   it('is reported at once when the server asks for more than half a minute', async () => {
-    const { server, client } = await start((_, response) => answerJson(response, status(429, 'TooManyRequests'), 429, { 'retry-after': '120' }));
+    const { server, client } = await start((_, response) =>
+      answerJson(response, status(429, 'TooManyRequests'), 429, { 'retry-after': '120' }),
+    );
     expect(await failure(client.get(secrets, 'a', { namespace: 'n' }))).toMatchObject({ reason: 'TooManyRequests', retryAfterMs: 120_000 });
     expect(server.requests).toHaveLength(1);
   });
 
   it('makes a read try again after 500, and a write not', async () => {
-    const { server, client } = await start((request, response) => (request.method === 'GET' && server.requests.length > 2 ? answerJson(response, secret) : answerJson(response, status(500, 'InternalError'), 500)));
+    const { server, client } = await start((request, response) =>
+      request.method === 'GET' && server.requests.length > 2
+        ? answerJson(response, secret)
+        : answerJson(response, status(500, 'InternalError'), 500),
+    );
     await client.get(secrets, 'a', { namespace: 'n' });
     expect(server.requests).toHaveLength(3);
     expect(await failure(client.create(secrets, secret))).toMatchObject({ reason: 'InternalError' });
@@ -150,7 +222,11 @@ describe('trouble with the server', () => {
 
   it('sends a read and an apply again when a kept connection turns out to be closed, and never a create', async () => {
     const { server, client } = await start((_, response) => answerJson(response, secret));
-    for (const [again, call] of [[true, () => client.get(secrets, 'a', { namespace: 'n' })], [true, () => client.apply(secrets, secret, { fieldManager: 'x' })], [false, () => client.create(secrets, secret)]] as const) {
+    for (const [again, call] of [
+      [true, () => client.get(secrets, 'a', { namespace: 'n' })],
+      [true, () => client.apply(secrets, secret, { fieldManager: 'x' })],
+      [false, () => client.create(secrets, secret)],
+    ] as const) {
       server.handler = (_, response) => answerJson(response, secret);
       await client.get(secrets, 'a', { namespace: 'n' });
       const used = server.sockets.length;
@@ -187,19 +263,28 @@ describe('trouble with the server', () => {
   it('is unreachable when the server is silent, before the head and in the body', async () => {
     for (const handler of [() => {}, (_: unknown, response: { write(text: string): void }) => response.write('{')]) {
       const { client } = await start(handler as RequestListener, { answerTimeoutMs: 200 });
-      expect(await failure(client.get(secrets, 'a', { namespace: 'n' }))).toMatchObject({ code: 'unreachable', message: expect.stringContaining('it does not answer in time') });
+      expect(await failure(client.get(secrets, 'a', { namespace: 'n' }))).toMatchObject({
+        code: 'unreachable',
+        message: expect.stringContaining('it does not answer in time'),
+      });
     }
   });
 
   it('is unreachable when the server is silent about a stream', async () => {
     const { server, client } = await start(() => {}, { answerTimeoutMs: 200 });
     server.onUpgrade(() => {});
-    expect(await failure(client.portForward('p', { namespace: 'n' }).ready())).toMatchObject({ code: 'unreachable', message: expect.stringContaining('it does not answer in time') });
+    expect(await failure(client.portForward('p', { namespace: 'n' }).ready())).toMatchObject({
+      code: 'unreachable',
+      message: expect.stringContaining('it does not answer in time'),
+    });
     expect(await failure(client.exec('p', { namespace: 'n', command: ['true'] }))).toMatchObject({ code: 'unreachable' });
   });
 
   it('is unreachable when an answer breaks off', async () => {
-    const { server, client } = await start((request, response) => { response.write('{"items":'); setTimeout(() => request.socket.destroy(), 20); });
+    const { server, client } = await start((request, response) => {
+      response.write('{"items":');
+      setTimeout(() => request.socket.destroy(), 20);
+    });
     expect(await failure(client.list(secrets))).toMatchObject({ code: 'unreachable' });
     expect(server.requests.length).toBeGreaterThan(1);
   });
@@ -228,7 +313,10 @@ describe('a watch', () => {
   });
 
   it('throws an ERROR event as KubeError', async () => {
-    const { client } = await start((_, response) => void response.writeHead(200).end(`${JSON.stringify({ type: 'ERROR', object: status(410, 'Expired', 'too old') })}\n`));
+    const { client } = await start(
+      (_, response) =>
+        void response.writeHead(200).end(`${JSON.stringify({ type: 'ERROR', object: status(410, 'Expired', 'too old') })}\n`),
+    );
     const error = await failure(collect(client.watch(secrets, { resourceVersion: '0' })));
     expect(error).toBeInstanceOf(KubeError);
     expect(error).toMatchObject({ code: 410, reason: 'Expired' });
@@ -269,7 +357,13 @@ describe('a watch', () => {
   });
 
   it('is not cut off by the time that an answer may take', async () => {
-    const { client } = await start((_, response) => { response.writeHead(200).write(event('ADDED', 'a')); setTimeout(() => response.end(event('ADDED', 'b')), 500); }, { answerTimeoutMs: 100 });
+    const { client } = await start(
+      (_, response) => {
+        response.writeHead(200).write(event('ADDED', 'a'));
+        setTimeout(() => response.end(event('ADDED', 'b')), 500);
+      },
+      { answerTimeoutMs: 100 },
+    );
     expect(await collect(client.watch(secrets, { resourceVersion: '0' }))).toEqual(['a', 'b']);
   });
 });

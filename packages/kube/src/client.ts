@@ -9,7 +9,17 @@ import type { Cluster } from './kubeconfig.ts';
 import { query, resourcePath } from './paths.ts';
 import { retryAfterMs, withRetries } from './retry.ts';
 import { openPortForward } from './streams/port-forward.ts';
-import type { DeleteOptions, ExecOptions, KubeClient, ListOptions, LogOptions, NamespaceOption, PortForward, WatchEvent, WriteOptions } from './types.ts';
+import type {
+  DeleteOptions,
+  ExecOptions,
+  KubeClient,
+  ListOptions,
+  LogOptions,
+  NamespaceOption,
+  PortForward,
+  WatchEvent,
+  WriteOptions,
+} from './types.ts';
 import { lines, parseWatchEvent } from './watch.ts';
 
 export interface ClientOptions {
@@ -64,13 +74,22 @@ class Client implements KubeClient {
     }
   }
 
-  async #listOnce<T extends KubeObject>(type: ResourceType<T>, { namespace, signal, labelSelector, fieldSelector, pageSize = 500 }: ListOptions): Promise<{ items: T[]; resourceVersion: string }> {
+  async #listOnce<T extends KubeObject>(
+    type: ResourceType<T>,
+    { namespace, signal, labelSelector, fieldSelector, pageSize = 500 }: ListOptions,
+  ): Promise<{ items: T[]; resourceVersion: string }> {
     const apiVersion = apiVersionOf(type);
     const items: T[] = [];
     let token: string | undefined;
     for (;;) {
-      const path = resourcePath(type, { namespace }) + query({ labelSelector, fieldSelector, limit: pageSize || undefined, continue: token });
-      const page = await this.#json<{ items?: T[] | null; metadata?: { resourceVersion?: string; continue?: string } }>({ method: 'GET', path, signal, safe: true });
+      const path =
+        resourcePath(type, { namespace }) + query({ labelSelector, fieldSelector, limit: pageSize || undefined, continue: token });
+      const page = await this.#json<{ items?: T[] | null; metadata?: { resourceVersion?: string; continue?: string } }>({
+        method: 'GET',
+        path,
+        signal,
+        safe: true,
+      });
       // The items of a list come without their type.
       for (const item of page.items ?? []) items.push({ ...item, apiVersion: item.apiVersion ?? apiVersion, kind: item.kind ?? type.kind });
       token = page.metadata?.continue;
@@ -85,23 +104,49 @@ class Client implements KubeClient {
     return this.#json({ method: 'POST', path, headers: json, body: typed(type, object), signal });
   }
 
-  async replace<T extends KubeObject>(type: ResourceType<T>, object: T, { subresource, signal, ...options }: WriteOptions = {}): Promise<T> {
-    const path = resourcePath(type, { namespace: object.metadata?.namespace, name: object.metadata?.name ?? '', subresource }) + writeQuery(options);
+  async replace<T extends KubeObject>(
+    type: ResourceType<T>,
+    object: T,
+    { subresource, signal, ...options }: WriteOptions = {},
+  ): Promise<T> {
+    const path =
+      resourcePath(type, { namespace: object.metadata?.namespace, name: object.metadata?.name ?? '', subresource }) + writeQuery(options);
     return this.#json({ method: 'PUT', path, headers: json, body: typed(type, object), signal });
   }
 
-  async apply<T extends KubeObject>(type: ResourceType<T>, object: T, { subresource, signal, force, ...options }: WriteOptions & { fieldManager: string; force?: boolean }): Promise<T> {
-    const path = resourcePath(type, { namespace: object.metadata?.namespace, name: object.metadata?.name ?? '', subresource }) + writeQuery({ ...options, force });
+  async apply<T extends KubeObject>(
+    type: ResourceType<T>,
+    object: T,
+    { subresource, signal, force, ...options }: WriteOptions & { fieldManager: string; force?: boolean },
+  ): Promise<T> {
+    const path =
+      resourcePath(type, { namespace: object.metadata?.namespace, name: object.metadata?.name ?? '', subresource }) +
+      writeQuery({ ...options, force });
     return this.#json({ method: 'PATCH', path, headers: applyPatch, body: typed(type, object), signal, safe: true });
   }
 
-  async patch<T extends KubeObject>(type: ResourceType<T>, name: string, patch: object, { namespace, subresource, signal, ...options }: WriteOptions & NamespaceOption = {}): Promise<T> {
+  async patch<T extends KubeObject>(
+    type: ResourceType<T>,
+    name: string,
+    patch: object,
+    { namespace, subresource, signal, ...options }: WriteOptions & NamespaceOption = {},
+  ): Promise<T> {
     const kind = Array.isArray(patch) ? 'json-patch' : 'merge-patch';
     const path = resourcePath(type, { namespace, name, subresource }) + writeQuery(options);
-    return this.#json({ method: 'PATCH', path, headers: { 'content-type': `application/${kind}+json` }, body: JSON.stringify(patch), signal });
+    return this.#json({
+      method: 'PATCH',
+      path,
+      headers: { 'content-type': `application/${kind}+json` },
+      body: JSON.stringify(patch),
+      signal,
+    });
   }
 
-  async delete<T extends KubeObject>(type: ResourceType<T>, name: string, { namespace, signal, uid, resourceVersion, propagation, gracePeriodSeconds }: DeleteOptions = {}): Promise<T | undefined> {
+  async delete<T extends KubeObject>(
+    type: ResourceType<T>,
+    name: string,
+    { namespace, signal, uid, resourceVersion, propagation, gracePeriodSeconds }: DeleteOptions = {},
+  ): Promise<T | undefined> {
     const body = JSON.stringify({
       apiVersion: 'v1',
       kind: 'DeleteOptions',
@@ -109,15 +154,29 @@ class Client implements KubeClient {
       propagationPolicy: propagation,
       gracePeriodSeconds,
     });
-    const answer = await orUndefined(this.#json<T | Status>({ method: 'DELETE', path: resourcePath(type, { namespace, name }), headers: json, body, signal }));
+    const answer = await orUndefined(
+      this.#json<T | Status>({ method: 'DELETE', path: resourcePath(type, { namespace, name }), headers: json, body, signal }),
+    );
     if (answer?.kind !== 'Status') return answer as T | undefined;
     // Some kinds are answered with a Status, which tells no more than whom it was about.
     const { uid: deleted } = (answer as Status).details ?? {};
     return { apiVersion: apiVersionOf(type), kind: type.kind, metadata: { name, namespace, uid: deleted } } as T;
   }
 
-  watch<T extends KubeObject>(type: ResourceType<T>, { namespace, signal, labelSelector, fieldSelector, resourceVersion, timeoutSeconds }: ListOptions & { resourceVersion: string; timeoutSeconds?: number }): AsyncIterable<WatchEvent<T>> {
-    const path = resourcePath(type, { namespace }) + query({ watch: 1, allowWatchBookmarks: true, resourceVersion, timeoutSeconds, labelSelector, fieldSelector });
+  watch<T extends KubeObject>(
+    type: ResourceType<T>,
+    {
+      namespace,
+      signal,
+      labelSelector,
+      fieldSelector,
+      resourceVersion,
+      timeoutSeconds,
+    }: ListOptions & { resourceVersion: string; timeoutSeconds?: number },
+  ): AsyncIterable<WatchEvent<T>> {
+    const path =
+      resourcePath(type, { namespace }) +
+      query({ watch: 1, allowWatchBookmarks: true, resourceVersion, timeoutSeconds, labelSelector, fieldSelector });
     return { [Symbol.asyncIterator]: () => this.#watchEvents<T>(path, signal) };
   }
 
@@ -143,7 +202,9 @@ class Client implements KubeClient {
 
   async *#readWatch<T extends KubeObject>(path: string, signal: AbortSignal): AsyncGenerator<WatchEvent<T>> {
     const response = await this.#open({ method: 'GET', path, signal, safe: true });
-    const onAbort = (): void => { response.destroy(); };
+    const onAbort = (): void => {
+      response.destroy();
+    };
     signal.addEventListener('abort', onAbort, { once: true });
     try {
       for await (const line of lines(response)) {
@@ -161,11 +222,18 @@ class Client implements KubeClient {
     }
   }
 
-  async logs(pod: string, { namespace = this.namespace, signal, container, follow, tailLines, previous, timestamps, sinceSeconds }: LogOptions): Promise<Readable> {
+  async logs(
+    pod: string,
+    { namespace = this.namespace, signal, container, follow, tailLines, previous, timestamps, sinceSeconds }: LogOptions,
+  ): Promise<Readable> {
     const type = { group: '', version: 'v1', kind: 'Pod', plural: 'pods', namespaced: true };
-    const path = resourcePath(type, { namespace, name: pod, subresource: 'log' }) + query({ container, follow, tailLines, previous, timestamps, sinceSeconds });
+    const path =
+      resourcePath(type, { namespace, name: pod, subresource: 'log' }) +
+      query({ container, follow, tailLines, previous, timestamps, sinceSeconds });
     const response = await this.#open({ method: 'GET', path, signal, safe: true });
-    const onAbort = (): void => { response.destroy(signal!.reason as Error); };
+    const onAbort = (): void => {
+      response.destroy(signal!.reason as Error);
+    };
     signal?.addEventListener('abort', onAbort, { once: true });
     response.once('close', () => signal?.removeEventListener('abort', onAbort));
     if (signal?.aborted) onAbort();
@@ -183,10 +251,21 @@ class Client implements KubeClient {
     return forward;
   }
 
-  async raw(method: string, path: string, { body, headers, signal }: { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal } = {}): Promise<{ status: number; headers: Record<string, string | string[] | undefined>; body: string }> {
+  async raw(
+    method: string,
+    path: string,
+    { body, headers, signal }: { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal } = {},
+  ): Promise<{ status: number; headers: Record<string, string | string[] | undefined>; body: string }> {
     const payload = body === undefined || typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body);
     const upper = method.toUpperCase();
-    const answer = await this.#answer({ method: upper, path, headers: { ...(payload === undefined ? {} : json), ...headers }, body: payload, signal, safe: upper === 'GET' || upper === 'HEAD' });
+    const answer = await this.#answer({
+      method: upper,
+      path,
+      headers: { ...(payload === undefined ? {} : json), ...headers },
+      body: payload,
+      signal,
+      safe: upper === 'GET' || upper === 'HEAD',
+    });
     return { status: answer.status, headers: answer.headers, body: answer.body };
   }
 
@@ -201,10 +280,14 @@ class Client implements KubeClient {
     try {
       return JSON.parse(answer.body) as R;
     } catch (error) {
-      throw new KipError('unreachable', `The server ${this.#connection.server.origin} of context "${this.#connection.context}" does not answer as a Kubernetes API server.`, {
-        hint: 'Check server and proxy-url in the kubeconfig: a login page or another service may answer at this address.',
-        cause: error,
-      });
+      throw new KipError(
+        'unreachable',
+        `The server ${this.#connection.server.origin} of context "${this.#connection.context}" does not answer as a Kubernetes API server.`,
+        {
+          hint: 'Check server and proxy-url in the kubeconfig: a login page or another service may answer at this address.',
+          cause: error,
+        },
+      );
     }
   }
 
@@ -269,7 +352,20 @@ function writeQuery({ fieldManager, dryRun, force }: { fieldManager?: string; dr
 }
 
 /** Reasons for answers without a Status, as the API server's own client has them. */
-const reasonOf: Record<number, string> = { 400: 'BadRequest', 401: 'Unauthorized', 403: 'Forbidden', 404: 'NotFound', 405: 'MethodNotAllowed', 409: 'Conflict', 410: 'Expired', 422: 'Invalid', 429: 'TooManyRequests', 500: 'InternalError', 503: 'ServiceUnavailable', 504: 'Timeout' };
+const reasonOf: Record<number, string> = {
+  400: 'BadRequest',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'NotFound',
+  405: 'MethodNotAllowed',
+  409: 'Conflict',
+  410: 'Expired',
+  422: 'Invalid',
+  429: 'TooManyRequests',
+  500: 'InternalError',
+  503: 'ServiceUnavailable',
+  504: 'Timeout',
+};
 
 function failure({ status, headers, body }: Pick<HttpAnswer, 'status' | 'headers' | 'body'>): KubeError {
   return new KubeError(status, statusOf(status, body), retryAfterMs(headers['retry-after']));
@@ -283,5 +379,12 @@ function statusOf(code: number, body: string): Status {
     // Something in front of the API server answered, or it did in plain text.
   }
   const text = /^\s*</.test(body) ? '' : body.trim().slice(0, 300);
-  return { kind: 'Status', apiVersion: 'v1', status: 'Failure', code, reason: reasonOf[code] ?? '', message: text || `the server answered ${code}` };
+  return {
+    kind: 'Status',
+    apiVersion: 'v1',
+    status: 'Failure',
+    code,
+    reason: reasonOf[code] ?? '',
+    message: text || `the server answered ${code}`,
+  };
 }

@@ -18,13 +18,20 @@ let server: TestServer;
 const closers: (() => unknown)[] = [];
 const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
-beforeAll(async () => { [certificates, strangers] = await Promise.all([testCertificates(), testCertificates()]); });
+beforeAll(async () => {
+  [certificates, strangers] = await Promise.all([testCertificates(), testCertificates()]);
+});
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'connection-'));
   // Says who asks: by token, impersonation and certificate.
   server = await startTestServer((request, response) => {
     const { authorization, ...headers } = request.headers;
-    answerJson(response, { authorization, groups: request.rawHeaders.filter((_, i, all) => all[i - 1]?.toLowerCase() === 'impersonate-group'), user: headers['impersonate-user'], certificate: (request.socket as TLSSocket).getPeerCertificate().subject?.CN });
+    answerJson(response, {
+      authorization,
+      groups: request.rawHeaders.filter((_, i, all) => all[i - 1]?.toLowerCase() === 'impersonate-group'),
+      user: headers['impersonate-user'],
+      certificate: (request.socket as TLSSocket).getPeerCertificate().subject?.CN,
+    });
   }, certificates);
 });
 afterEach(async () => {
@@ -37,10 +44,20 @@ function clientFor(user: UserEntry = {}, settings: ClusterEntry = {}, env: NodeJ
   const cluster = server.cluster(user, settings);
   const client = createClient({ ...cluster, server: settings.server ?? cluster.server }, { env, connectTimeoutMs: 2000 });
   closers.push(() => client.close());
-  return { client, whoAmI: async () => JSON.parse((await client.raw('GET', '/')).body) as { authorization?: string; groups: string[]; user?: string; certificate?: string } };
+  return {
+    client,
+    whoAmI: async () =>
+      JSON.parse((await client.raw('GET', '/')).body) as { authorization?: string; groups: string[]; user?: string; certificate?: string },
+  };
 }
 
-const failure = (promise: Promise<unknown>): Promise<any> => promise.then(() => { throw new Error('it succeeded'); }, (error: unknown) => error);
+const failure = (promise: Promise<unknown>): Promise<any> =>
+  promise.then(
+    () => {
+      throw new Error('it succeeded');
+    },
+    (error: unknown) => error,
+  );
 
 /** A file of the test's folder. */
 function file(name: string, content: string): string {
@@ -55,8 +72,16 @@ describe('TLS', () => {
   });
 
   it.each([
-    ['another authority', () => ({ 'certificate-authority-data': base64(strangers.ca) }), 'its authority is not the one that the kubeconfig trusts'],
-    ['no authority but the public ones', () => ({ 'certificate-authority-data': '' }), 'its authority is not the one that the kubeconfig trusts'],
+    [
+      'another authority',
+      () => ({ 'certificate-authority-data': base64(strangers.ca) }),
+      'its authority is not the one that the kubeconfig trusts',
+    ],
+    [
+      'no authority but the public ones',
+      () => ({ 'certificate-authority-data': '' }),
+      'its authority is not the one that the kubeconfig trusts',
+    ],
     ['another name', () => ({ 'tls-server-name': 'other.test' }), 'it is for another host name'],
     ['another address', () => ({ 'tls-server-name': '10.0.0.1' }), 'it is for another host name'],
   ])('refuses a server by %s and says certificate problem', async (_name, settings, problem) => {
@@ -78,7 +103,10 @@ describe('TLS', () => {
   it('says that a server does not speak TLS', async () => {
     const plain = await startTestServer((_, response) => answerJson(response, {}));
     closers.push(() => plain.close());
-    expect(await failure(clientFor({}, { server: plain.url.replace('http:', 'https:') }).whoAmI())).toMatchObject({ code: 'unreachable', message: expect.stringContaining('does not speak TLS') });
+    expect(await failure(clientFor({}, { server: plain.url.replace('http:', 'https:') }).whoAmI())).toMatchObject({
+      code: 'unreachable',
+      message: expect.stringContaining('does not speak TLS'),
+    });
   });
 
   it('gives up on a server that accepts and never shakes hands', async () => {
@@ -86,16 +114,29 @@ describe('TLS', () => {
     await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
     const held: Socket[] = [];
     silent.on('connection', (socket) => held.push(socket));
-    closers.push(() => { for (const socket of held) socket.destroy(); silent.close(); });
+    closers.push(() => {
+      for (const socket of held) socket.destroy();
+      silent.close();
+    });
     const began = performance.now();
-    expect(await failure(clientFor({}, { server: `https://127.0.0.1:${(silent.address() as AddressInfo).port}` }).whoAmI())).toMatchObject({ code: 'unreachable', message: expect.stringContaining('it does not answer in time') });
+    expect(await failure(clientFor({}, { server: `https://127.0.0.1:${(silent.address() as AddressInfo).port}` }).whoAmI())).toMatchObject({
+      code: 'unreachable',
+      message: expect.stringContaining('it does not answer in time'),
+    });
     expect(performance.now() - began).toBeLessThan(4000);
   });
 
   it('names a file that cannot be read, and certificates that are none', async () => {
-    expect(await failure(clientFor({}, { 'certificate-authority-data': '', 'certificate-authority': join(folder, 'none') }).whoAmI())).toMatchObject({ code: 'usage', message: expect.stringContaining(join(folder, 'none')) });
-    expect(await failure(clientFor({ 'client-certificate-data': base64('x'), 'client-key-data': base64('y') }).whoAmI())).toMatchObject({ code: 'usage' });
-    expect(await failure(clientFor({ 'client-certificate-data': base64('x') }).whoAmI())).toMatchObject({ code: 'usage', message: expect.stringContaining('without its key') });
+    expect(
+      await failure(clientFor({}, { 'certificate-authority-data': '', 'certificate-authority': join(folder, 'none') }).whoAmI()),
+    ).toMatchObject({ code: 'usage', message: expect.stringContaining(join(folder, 'none')) });
+    expect(await failure(clientFor({ 'client-certificate-data': base64('x'), 'client-key-data': base64('y') }).whoAmI())).toMatchObject({
+      code: 'usage',
+    });
+    expect(await failure(clientFor({ 'client-certificate-data': base64('x') }).whoAmI())).toMatchObject({
+      code: 'usage',
+      message: expect.stringContaining('without its key'),
+    });
   });
 });
 
@@ -104,12 +145,19 @@ describe('credentials', () => {
     const jane = await certificates.client('jane');
     expect((await clientFor({ token: 'abc' }).whoAmI()).authorization).toBe('Bearer abc');
     expect((await clientFor({ username: 'u', password: 'p:ä' }).whoAmI()).authorization).toBe(`Basic ${base64('u:p:ä')}`);
-    expect((await clientFor({ 'client-certificate-data': base64(jane.cert), 'client-key-data': base64(jane.key) }).whoAmI()).certificate).toBe('jane');
-    expect((await clientFor({ 'client-certificate': file('c', jane.cert), 'client-key': file('k', jane.key) }).whoAmI()).certificate).toBe('jane');
+    expect(
+      (await clientFor({ 'client-certificate-data': base64(jane.cert), 'client-key-data': base64(jane.key) }).whoAmI()).certificate,
+    ).toBe('jane');
+    expect((await clientFor({ 'client-certificate': file('c', jane.cert), 'client-key': file('k', jane.key) }).whoAmI()).certificate).toBe(
+      'jane',
+    );
   });
 
   it('impersonate a user with all of the groups', async () => {
-    expect(await clientFor({ token: 't', as: 'jane', 'as-groups': ['a', 'b, c'] }).whoAmI()).toMatchObject({ user: 'jane', groups: ['a', 'b, c'] });
+    expect(await clientFor({ token: 't', as: 'jane', 'as-groups': ['a', 'b, c'] }).whoAmI()).toMatchObject({
+      user: 'jane',
+      groups: ['a', 'b, c'],
+    });
   });
 
   it('come from a token file, which is read again after a 401', async () => {
@@ -117,7 +165,8 @@ describe('credentials', () => {
     const { client, whoAmI } = clientFor({ token: 'fallback', tokenFile });
     expect((await whoAmI()).authorization).toBe('Bearer one');
     const answer = server.handler;
-    server.handler = (request, response) => (request.headers.authorization === 'Bearer two' ? answer(request, response) : answerJson(response, {}, 401));
+    server.handler = (request, response) =>
+      request.headers.authorization === 'Bearer two' ? answer(request, response) : answerJson(response, {}, 401);
     expect((await client.raw('GET', '/')).status).toBe(401);
     writeFileSync(tokenFile, 'two\n');
     expect((await whoAmI()).authorization).toBe('Bearer two');
@@ -130,21 +179,26 @@ describe('credentials', () => {
   });
 
   it('of an auth-provider are refused with the way out', () => {
-    expect(() => clientFor({ 'auth-provider': { name: 'gcp' } })).toThrow(expect.objectContaining({ code: 'unsupported', hint: expect.stringContaining('exec') }));
+    expect(() => clientFor({ 'auth-provider': { name: 'gcp' } })).toThrow(
+      expect.objectContaining({ code: 'unsupported', hint: expect.stringContaining('exec') }),
+    );
   });
 });
 
 describe('a credentials program', () => {
   /** A program that counts its runs and prints the status that `status` makes of their number and the environment. */
   function program(status: string, rest: Partial<ExecEntry> = {}): ExecEntry {
-    const path = file('login', `#!/usr/bin/env node
+    const path = file(
+      'login',
+      `#!/usr/bin/env node
 const fs = require('fs');
 const counter = ${JSON.stringify(join(folder, 'runs'))};
 const run = (fs.existsSync(counter) ? Number(fs.readFileSync(counter, 'utf8')) : 0) + 1;
 fs.writeFileSync(counter, String(run));
 const info = JSON.parse(process.env.KUBERNETES_EXEC_INFO);
 console.log(JSON.stringify({ apiVersion: info.apiVersion, kind: 'ExecCredential', status: ${status} }));
-`);
+`,
+    );
     chmodSync(path, 0o755);
     return { apiVersion: 'client.authentication.k8s.io/v1', interactiveMode: 'Never', command: path, ...rest };
   }
@@ -152,12 +206,16 @@ console.log(JSON.stringify({ apiVersion: info.apiVersion, kind: 'ExecCredential'
 
   it.each(['v1', 'v1beta1'])('of version %s runs once for many requests', async (version) => {
     const { whoAmI } = clientFor({ exec: program('{ token: "run-" + run }', { apiVersion: `client.authentication.k8s.io/${version}` }) });
-    expect((await Promise.all([whoAmI(), whoAmI(), whoAmI()])).map(({ authorization }) => authorization)).toEqual(Array(3).fill('Bearer run-1'));
+    expect((await Promise.all([whoAmI(), whoAmI(), whoAmI()])).map(({ authorization }) => authorization)).toEqual(
+      Array(3).fill('Bearer run-1'),
+    );
     expect(runs()).toBe(1);
   });
 
   it('runs again when its credential has ended', async () => {
-    const { whoAmI } = clientFor({ exec: program('{ token: "run-" + run, expirationTimestamp: new Date(Date.now() + (run === 1 ? 1000 : 3600000)).toISOString() }') });
+    const { whoAmI } = clientFor({
+      exec: program('{ token: "run-" + run, expirationTimestamp: new Date(Date.now() + (run === 1 ? 1000 : 3600000)).toISOString() }'),
+    });
     await whoAmI();
     expect((await whoAmI()).authorization).toBe('Bearer run-2');
     await whoAmI();
@@ -167,7 +225,8 @@ console.log(JSON.stringify({ apiVersion: info.apiVersion, kind: 'ExecCredential'
   it('runs again once after a 401', async () => {
     const { client, whoAmI } = clientFor({ exec: program('{ token: "run-" + run }') });
     const answer = server.handler;
-    server.handler = (request, response) => (request.headers.authorization === 'Bearer run-2' ? answer(request, response) : answerJson(response, {}, 401));
+    server.handler = (request, response) =>
+      request.headers.authorization === 'Bearer run-2' ? answer(request, response) : answerJson(response, {}, 401);
     expect((await whoAmI()).authorization).toBe('Bearer run-2');
     server.handler = (_, response) => answerJson(response, {}, 401);
     expect((await client.raw('GET', '/')).status).toBe(401);
@@ -179,21 +238,31 @@ console.log(JSON.stringify({ apiVersion: info.apiVersion, kind: 'ExecCredential'
       const { cert, key } = await certificates.client(name);
       file(`${name}.json`, JSON.stringify({ clientCertificateData: cert, clientKeyData: key }));
     }
-    const { whoAmI } = clientFor({ exec: program(`JSON.parse(fs.readFileSync(${JSON.stringify(folder)} + (run === 1 ? '/one.json' : '/two.json'), 'utf8'))`) });
+    const { whoAmI } = clientFor({
+      exec: program(`JSON.parse(fs.readFileSync(${JSON.stringify(folder)} + (run === 1 ? '/one.json' : '/two.json'), 'utf8'))`),
+    });
     expect((await whoAmI()).certificate).toBe('one');
     const answer = server.handler;
-    server.handler = (request, response) => ((request.socket as TLSSocket).getPeerCertificate().subject.CN === 'two' ? answer(request, response) : answerJson(response, {}, 401));
+    server.handler = (request, response) =>
+      (request.socket as TLSSocket).getPeerCertificate().subject.CN === 'two' ? answer(request, response) : answerJson(response, {}, 401);
     expect((await whoAmI()).certificate).toBe('two');
   });
 
   it('is told of the cluster when it asks, and gets its arguments and environment', async () => {
-    const exec = program('{ token: [info.spec.interactive, info.spec.cluster.server, info.spec.cluster["certificate-authority-data"].length > 0, info.spec.cluster.config.audience, process.argv[2], process.env.EXTRA].join("_") }', { provideClusterInfo: true, args: ['arg'], env: [{ name: 'EXTRA', value: 'env' }] });
+    const exec = program(
+      '{ token: [info.spec.interactive, info.spec.cluster.server, info.spec.cluster["certificate-authority-data"].length > 0, info.spec.cluster.config.audience, process.argv[2], process.env.EXTRA].join("_") }',
+      { provideClusterInfo: true, args: ['arg'], env: [{ name: 'EXTRA', value: 'env' }] },
+    );
     const { whoAmI } = clientFor({ exec }, { extensions: [{ name: 'client.authentication.k8s.io/exec', extension: { audience: 'aud' } }] });
     expect((await whoAmI()).authorization).toBe(`Bearer false_${server.url}_true_aud_arg_env`);
   });
 
   it('that is missing is named with its install hint', async () => {
-    const error = await failure(clientFor({ exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'no-such-program', installHint: 'Get it at example.test.' } }).whoAmI());
+    const error = await failure(
+      clientFor({
+        exec: { apiVersion: 'client.authentication.k8s.io/v1', command: 'no-such-program', installHint: 'Get it at example.test.' },
+      }).whoAmI(),
+    );
     expect(error).toMatchObject({ code: 'unauthorized', hint: 'Get it at example.test.' });
     expect(error.message).toMatch(/^The credentials program "no-such-program" of context "test" is not in PATH/);
   });
@@ -211,17 +280,24 @@ console.log(JSON.stringify({ apiVersion: info.apiVersion, kind: 'ExecCredential'
   });
 
   it('of a version that nobody has any more is refused', async () => {
-    expect(await failure(clientFor({ exec: program('{}', { apiVersion: 'client.authentication.k8s.io/v1alpha1' }) }).whoAmI())).toMatchObject({ code: 'unsupported' });
+    expect(
+      await failure(clientFor({ exec: program('{}', { apiVersion: 'client.authentication.k8s.io/v1alpha1' }) }).whoAmI()),
+    ).toMatchObject({ code: 'unsupported' });
   });
 
   it('that must ask is not run without a terminal', async () => {
-    expect(await failure(clientFor({ exec: program('{ token: "t" }', { interactiveMode: 'Always' }) }).whoAmI())).toMatchObject({ code: 'unauthorized', hint: 'Run the command in a terminal.' });
+    expect(await failure(clientFor({ exec: program('{ token: "t" }', { interactiveMode: 'Always' }) }).whoAmI())).toMatchObject({
+      code: 'unauthorized',
+      hint: 'Run the command in a terminal.',
+    });
   });
 });
 
 describe('a proxy', () => {
   const seen: string[] = [];
-  beforeEach(() => { seen.length = 0; });
+  beforeEach(() => {
+    seen.length = 0;
+  });
 
   /** Proxies by CONNECT. */
   async function httpProxy(tls: boolean): Promise<string> {
@@ -229,7 +305,8 @@ describe('a proxy', () => {
     closers.push(() => proxy.close());
     proxy.onConnect((request, socket) => {
       seen.push(`${request.url} ${request.headers['proxy-authorization'] ?? ''}`);
-      if (request.headers['proxy-authorization'] === `Basic ${base64('bad:bad')}`) return void socket.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n');
+      if (request.headers['proxy-authorization'] === `Basic ${base64('bad:bad')}`)
+        return void socket.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n');
       const [host, port] = request.url!.split(':');
       const target = connect(Number(port), host === 'kube.test' ? '127.0.0.1' : host!, () => {
         socket.write('HTTP/1.1 200 OK\r\nX-Some: header\r\n\r\n');
@@ -243,7 +320,9 @@ describe('a proxy', () => {
 
   it('is passed by CONNECT over TLS when its URL says https', async () => {
     // This machine's authorities do not know the proxy's certificate: it is refused before anything is sent.
-    expect((await failure(clientFor({}, { 'proxy-url': await httpProxy(true) }).whoAmI())).message).toMatch(/^The proxy 127.0.0.1 does not answer \((UNABLE_TO|SELF_SIGNED)/);
+    expect((await failure(clientFor({}, { 'proxy-url': await httpProxy(true) }).whoAmI())).message).toMatch(
+      /^The proxy 127.0.0.1 does not answer \((UNABLE_TO|SELF_SIGNED)/,
+    );
     expect(seen).toEqual([]);
   });
 
@@ -265,16 +344,24 @@ describe('a proxy', () => {
     const settings = { server: `https://kube.test:${server.port}` };
     await clientFor({}, settings, { HTTPS_PROXY: proxy }).whoAmI();
     expect(seen).toHaveLength(1);
-    expect(await failure(clientFor({}, settings, { HTTPS_PROXY: proxy, NO_PROXY: '.test' }).whoAmI())).toMatchObject({ code: 'unreachable' });
+    expect(await failure(clientFor({}, settings, { HTTPS_PROXY: proxy, NO_PROXY: '.test' }).whoAmI())).toMatchObject({
+      code: 'unreachable',
+    });
     expect(seen).toHaveLength(1);
   });
 
   it('that refuses is named', async () => {
     const proxy = new URL(await httpProxy(false));
-    expect((await failure(clientFor({}, { 'proxy-url': proxy.href, server: 'https://127.0.0.1:1' }).whoAmI())).message).toBe('The proxy 127.0.0.1 refused to connect to 127.0.0.1:1 (502).');
+    expect((await failure(clientFor({}, { 'proxy-url': proxy.href, server: 'https://127.0.0.1:1' }).whoAmI())).message).toBe(
+      'The proxy 127.0.0.1 refused to connect to 127.0.0.1:1 (502).',
+    );
     proxy.username = proxy.password = 'bad';
-    expect((await failure(clientFor({}, { 'proxy-url': proxy.href }).whoAmI())).message).toBe('The proxy 127.0.0.1 wants other credentials.');
-    expect((await failure(clientFor({}, { 'proxy-url': 'http://127.0.0.1:1' }).whoAmI())).message).toBe('The proxy 127.0.0.1 does not answer (ECONNREFUSED).');
+    expect((await failure(clientFor({}, { 'proxy-url': proxy.href }).whoAmI())).message).toBe(
+      'The proxy 127.0.0.1 wants other credentials.',
+    );
+    expect((await failure(clientFor({}, { 'proxy-url': 'http://127.0.0.1:1' }).whoAmI())).message).toBe(
+      'The proxy 127.0.0.1 does not answer (ECONNREFUSED).',
+    );
   });
 
   /** Proxies by SOCKS5, byte by byte, and with the first bytes of the target glued to its answer. */
@@ -320,14 +407,31 @@ describe('a proxy', () => {
     const port = await socksProxy('me:pass');
     await clientFor({}, { 'proxy-url': `socks5://me:pass@127.0.0.1:${port}` }).whoAmI();
     expect(seen).toEqual([`127.0.0.1:${server.port}`, `kube.test:${server.port}`, `127.0.0.1:${server.port}`]);
-    expect((await failure(clientFor({}, { 'proxy-url': `socks5://me:wrong@127.0.0.1:${port}` }).whoAmI())).message).toBe('The proxy 127.0.0.1 wants other credentials.');
-    expect((await failure(clientFor({}, { 'proxy-url': `socks5://127.0.0.1:${await socksProxy()}`, server: 'https://127.0.0.1:1' }).whoAmI())).message).toContain('cannot connect to 127.0.0.1:1');
+    expect((await failure(clientFor({}, { 'proxy-url': `socks5://me:wrong@127.0.0.1:${port}` }).whoAmI())).message).toBe(
+      'The proxy 127.0.0.1 wants other credentials.',
+    );
+    expect(
+      (await failure(clientFor({}, { 'proxy-url': `socks5://127.0.0.1:${await socksProxy()}`, server: 'https://127.0.0.1:1' }).whoAmI()))
+        .message,
+    ).toContain('cannot connect to 127.0.0.1:1');
   });
 
   it.each([
-    ['example.test', 'https://example.test', true], ['example.test', 'https://a.example.test', true], ['.example.test', 'https://example.test', false], ['*.example.test', 'https://a.example.test', true],
-    ['ample.test', 'https://example.test', false], ['10.0.0.0/8', 'https://10.1.2.3', true], ['10.0.0.0/8', 'https://11.1.2.3', false], ['fd00::/8', 'https://[fd00::1]', true], ['fd00::1', 'https://[fd00::1]', true],
-    ['example.test:6443', 'https://example.test:6443', true], ['example.test:6443', 'https://example.test', false], ['*', 'https://example.test', true], ['', 'https://localhost', true], ['', 'https://127.0.0.9:1', true], ['', 'https://example.test', false],
+    ['example.test', 'https://example.test', true],
+    ['example.test', 'https://a.example.test', true],
+    ['.example.test', 'https://example.test', false],
+    ['*.example.test', 'https://a.example.test', true],
+    ['ample.test', 'https://example.test', false],
+    ['10.0.0.0/8', 'https://10.1.2.3', true],
+    ['10.0.0.0/8', 'https://11.1.2.3', false],
+    ['fd00::/8', 'https://[fd00::1]', true],
+    ['fd00::1', 'https://[fd00::1]', true],
+    ['example.test:6443', 'https://example.test:6443', true],
+    ['example.test:6443', 'https://example.test', false],
+    ['*', 'https://example.test', true],
+    ['', 'https://localhost', true],
+    ['', 'https://127.0.0.9:1', true],
+    ['', 'https://example.test', false],
   ])('is left out by NO_PROXY=%s for %s: %s', (noProxy, url, expected) => expect(bypassesProxy(new URL(url), noProxy)).toBe(expected));
 
   it('of the environment may come without a scheme', () => {

@@ -44,7 +44,10 @@ const keepAliveDelayMs = 15_000;
 const userAgent = `skipper/0.1.0 (${process.platform}/${process.arch})`;
 
 /** @throws KipError `unsupported` for a way to authenticate that is not built */
-export function createConnection(cluster: Cluster, { env = process.env, connectTimeoutMs = 10_000, answerTimeoutMs = 60_000 }: ConnectionSettings = {}): ApiConnection {
+export function createConnection(
+  cluster: Cluster,
+  { env = process.env, connectTimeoutMs = 10_000, answerTimeoutMs = 60_000 }: ConnectionSettings = {},
+): ApiConnection {
   const server = new URL(cluster.server);
   const { context, settings } = cluster;
   const credentials = createCredentials(cluster);
@@ -64,7 +67,9 @@ export function createConnection(cluster: Cluster, { env = process.env, connectT
         host,
         // An IP address cannot be asked for by name.
         servername: serverName && !isIP(serverName) ? serverName : isIP(host) ? '' : host,
-        ...(serverName && isIP(serverName) ? { checkServerIdentity: (_: string, certificate) => checkServerIdentity(serverName, certificate) } : {}),
+        ...(serverName && isIP(serverName)
+          ? { checkServerIdentity: (_: string, certificate) => checkServerIdentity(serverName, certificate) }
+          : {}),
         rejectUnauthorized: !settings['insecure-skip-tls-verify'],
         ALPNProtocols: ['http/1.1'],
         secureContext: await secure(await credentials.clientCertificate()),
@@ -86,7 +91,10 @@ export function createConnection(cluster: Cluster, { env = process.env, connectT
         return tls ? await established(connectTls({ ...tls, socket: plain }), 'secureConnect', limit) : plain;
       } catch (error) {
         signal?.throwIfAborted();
-        throw unreachable(name, timeout.aborted ? new DialError(Object.assign(new Error('connect timeout'), { code: 'ETIMEDOUT' })) : error);
+        throw unreachable(
+          name,
+          timeout.aborted ? new DialError(Object.assign(new Error('connect timeout'), { code: 'ETIMEDOUT' })) : error,
+        );
       }
     },
     refresh: (rejected) => credentials.refresh(rejected),
@@ -105,7 +113,11 @@ function secureContexts({ settings, context }: Cluster) {
     try {
       ca = data ? Buffer.from(data, 'base64').toString('utf8') : file ? await readFile(file, 'utf8') : undefined;
     } catch (error) {
-      throw new KipError('usage', `The certificate authority of context "${context}", ${file}, cannot be read (${(error as NodeJS.ErrnoException).code}).`, { hint: 'Mend the kubeconfig, or fetch a new one.' });
+      throw new KipError(
+        'usage',
+        `The certificate authority of context "${context}", ${file}, cannot be read (${(error as NodeJS.ErrnoException).code}).`,
+        { hint: 'Mend the kubeconfig, or fetch a new one.' },
+      );
     }
     const parts = JSON.stringify([ca, client]);
     if (last?.parts === parts) return last.secureContext;
@@ -115,7 +127,9 @@ function secureContexts({ settings, context }: Cluster) {
       last = { parts, secureContext };
       return secureContext;
     } catch (error) {
-      throw new KipError('usage', `The certificates of context "${context}" cannot be read (${(error as NodeJS.ErrnoException).code}).`, { hint: 'certificate-authority, client-certificate and client-key must be PEM; mend the kubeconfig.' });
+      throw new KipError('usage', `The certificates of context "${context}" cannot be read (${(error as NodeJS.ErrnoException).code}).`, {
+        hint: 'certificate-authority, client-certificate and client-key must be PEM; mend the kubeconfig.',
+      });
     }
   };
 }

@@ -31,9 +31,13 @@ const expiryMarginMs = 10_000;
 export function createCredentials(cluster: Cluster): Credentials {
   const { user, context } = cluster;
   if (user['auth-provider']) {
-    throw new KipError('unsupported', `Context "${context}" authenticates by auth-provider "${user['auth-provider'].name ?? ''}", which Kubernetes has removed.`, {
-      hint: 'Use the exec credentials program of your provider.',
-    });
+    throw new KipError(
+      'unsupported',
+      `Context "${context}" authenticates by auth-provider "${user['auth-provider'].name ?? ''}", which Kubernetes has removed.`,
+      {
+        hint: 'Use the exec credentials program of your provider.',
+      },
+    );
   }
   const fixed = impersonation(user);
   const exec = user.exec ? execSource(cluster) : undefined;
@@ -50,14 +54,20 @@ export function createCredentials(cluster: Cluster): Credentials {
     async headers() {
       const value = await authorization();
       // A line break in a token file or an answer would be refused by Node with a message that quotes it.
-      if (value !== undefined && /[^\x20-\x7e]/.test(value)) throw new KipError('unauthorized', `The token of context "${context}" has characters that no token has.`, { hint: 'Log in again, or mend the kubeconfig.' });
+      if (value !== undefined && /[^\x20-\x7e]/.test(value))
+        throw new KipError('unauthorized', `The token of context "${context}" has characters that no token has.`, {
+          hint: 'Log in again, or mend the kubeconfig.',
+        });
       return value === undefined ? fixed : { authorization: value, ...fixed };
     },
     async clientCertificate() {
       const certificate = await dataOrFile(user['client-certificate-data'], user['client-certificate'], 'client-certificate', context);
       const key = await dataOrFile(user['client-key-data'], user['client-key'], 'client-key', context);
       if (certificate && key) return { certificate, key };
-      if (certificate || key) throw new KipError('usage', `Context "${context}" has a client certificate without its key, or a key without its certificate.`, { hint: 'Mend the kubeconfig.' });
+      if (certificate || key)
+        throw new KipError('usage', `Context "${context}" has a client certificate without its key, or a key without its certificate.`, {
+          hint: 'Mend the kubeconfig.',
+        });
       const credential = exec ? await exec.get() : undefined;
       return credential?.certificate && credential.key ? { certificate: credential.certificate, key: credential.key } : undefined;
     },
@@ -78,7 +88,8 @@ function impersonation(user: UserEntry): Record<string, string> {
   if (user['as-uid']) headers['impersonate-uid'] = user['as-uid'];
   // Node joins the values of one header by commas, which Kubernetes would read as one group: several need a list.
   if (user['as-groups']?.length) headers['impersonate-group'] = user['as-groups'] as unknown as string;
-  for (const [key, values] of Object.entries(user['as-user-extra'] ?? {})) headers[`impersonate-extra-${encodeURIComponent(key).toLowerCase()}`] = values as unknown as string;
+  for (const [key, values] of Object.entries(user['as-user-extra'] ?? {}))
+    headers[`impersonate-extra-${encodeURIComponent(key).toLowerCase()}`] = values as unknown as string;
   return headers;
 }
 
@@ -88,7 +99,11 @@ async function dataOrFile(data: string | undefined, file: string | undefined, wh
   try {
     return await readFile(file, 'utf8');
   } catch (error) {
-    throw new KipError('usage', `The ${what} of context "${context}", ${file}, cannot be read (${(error as NodeJS.ErrnoException).code}).`, { hint: 'Mend the kubeconfig, or fetch a new one.' });
+    throw new KipError(
+      'usage',
+      `The ${what} of context "${context}", ${file}, cannot be read (${(error as NodeJS.ErrnoException).code}).`,
+      { hint: 'Mend the kubeconfig, or fetch a new one.' },
+    );
   }
 }
 
@@ -108,11 +123,18 @@ function tokenFileSource(file: string, fallback: string | undefined, context: st
         last = (await readFile(file, 'utf8')).trim() || last;
         readAt = performance.now();
       } catch (error) {
-        if (!last) throw new KipError('unauthorized', `The token file of context "${context}", ${file}, cannot be read (${(error as NodeJS.ErrnoException).code}).`, { hint: 'Check that the file exists, or log in again.' });
+        if (!last)
+          throw new KipError(
+            'unauthorized',
+            `The token file of context "${context}", ${file}, cannot be read (${(error as NodeJS.ErrnoException).code}).`,
+            { hint: 'Check that the file exists, or log in again.' },
+          );
       }
       return last;
     },
-    forget() { readAt = -Infinity; },
+    forget() {
+      readAt = -Infinity;
+    },
   };
 }
 
@@ -130,9 +152,18 @@ function execSource(cluster: Cluster): ExecSource {
       const credential = import('./exec-plugin.ts').then(({ runExecPlugin }) => runExecPlugin(cluster, cluster.user.exec!));
       const mine = { credential, expiresAt: Infinity };
       current = mine;
-      credential.then(({ expiresAt }) => { mine.expiresAt = expiresAt; }, () => { if (current === mine) current = undefined; });
+      credential.then(
+        ({ expiresAt }) => {
+          mine.expiresAt = expiresAt;
+        },
+        () => {
+          if (current === mine) current = undefined;
+        },
+      );
       return credential;
     },
-    forget() { current = undefined; },
+    forget() {
+      current = undefined;
+    },
   };
 }

@@ -29,13 +29,18 @@ const execExtension = 'client.authentication.k8s.io/exec';
 export async function runExecPlugin(cluster: Cluster, exec: ExecEntry): Promise<ExecCredential> {
   const { apiVersion = '', command, interactiveMode = 'IfAvailable' } = exec;
   const name = `The credentials program "${command ?? ''}" of context "${cluster.context}"`;
-  if (!command) throw new KipError('usage', `The exec entry of context "${cluster.context}" names no command.`, { hint: 'Mend the kubeconfig.' });
+  if (!command)
+    throw new KipError('usage', `The exec entry of context "${cluster.context}" names no command.`, { hint: 'Mend the kubeconfig.' });
   if (!apiVersions.includes(apiVersion)) {
-    throw new KipError('unsupported', `${name} uses the API version "${apiVersion}".`, { hint: `Update the program and its kubeconfig entry; possible are ${apiVersions.join(' and ')}.` });
+    throw new KipError('unsupported', `${name} uses the API version "${apiVersion}".`, {
+      hint: `Update the program and its kubeconfig entry; possible are ${apiVersions.join(' and ')}.`,
+    });
   }
   const terminal = process.stdin.isTTY === true;
   if (interactiveMode === 'Always' && !terminal) {
-    throw new KipError('unauthorized', `${name} wants to ask for something, and there is no terminal.`, { hint: 'Run the command in a terminal.' });
+    throw new KipError('unauthorized', `${name} wants to ask for something, and there is no terminal.`, {
+      hint: 'Run the command in a terminal.',
+    });
   }
   const interactive = terminal && interactiveMode !== 'Never';
   const info = {
@@ -44,7 +49,10 @@ export async function runExecPlugin(cluster: Cluster, exec: ExecEntry): Promise<
     spec: { interactive, ...(exec.provideClusterInfo ? { cluster: await clusterInfo(cluster) } : {}) },
   };
   const { stdout, failure } = await run(exec, command, JSON.stringify(info), interactive);
-  if (failure) throw new KipError('unauthorized', `${name} ${failure}.`, { hint: exec.installHint?.trim() || 'Run it by hand to see why, or log in again.' });
+  if (failure)
+    throw new KipError('unauthorized', `${name} ${failure}.`, {
+      hint: exec.installHint?.trim() || 'Run it by hand to see why, or log in again.',
+    });
   return readCredential(stdout, apiVersion, name);
 }
 
@@ -54,7 +62,12 @@ async function run(exec: ExecEntry, command: string, info: string, interactive: 
   env['KUBERNETES_EXEC_INFO'] = info;
   const limitMs = interactive ? interactiveTimeoutMs : timeoutMs;
   return new Promise((resolve) => {
-    const child = spawn(command, exec.args ?? [], { env, stdio: [interactive ? 'inherit' : 'ignore', 'pipe', interactive ? 'inherit' : 'pipe'], timeout: limitMs, killSignal: 'SIGKILL' });
+    const child = spawn(command, exec.args ?? [], {
+      env,
+      stdio: [interactive ? 'inherit' : 'ignore', 'pipe', interactive ? 'inherit' : 'pipe'],
+      timeout: limitMs,
+      killSignal: 'SIGKILL',
+    });
     const stdout: Buffer[] = [];
     let stdoutBytes = 0;
     let complaint = '';
@@ -63,12 +76,15 @@ async function run(exec: ExecEntry, command: string, info: string, interactive: 
       if (stdoutBytes > outputLimit) child.kill('SIGKILL');
       else stdout.push(chunk);
     });
-    child.stderr?.setEncoding('utf8').on('data', (chunk: string) => { complaint = (complaint + chunk).slice(-2000); });
+    child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
+      complaint = (complaint + chunk).slice(-2000);
+    });
     child.on('error', (error: NodeJS.ErrnoException) => resolve({ stdout: '', failure: startFailure(error, command) }));
     child.on('close', (code, signal) => {
       const said = complaint.trim().split('\n').at(-1)?.trim();
       if (stdoutBytes > outputLimit) resolve({ stdout: '', failure: 'printed more than a credential' });
-      else if (signal) resolve({ stdout: '', failure: signal === 'SIGKILL' ? `did not end within ${limitMs / 1000} s` : `was ended by ${signal}` });
+      else if (signal)
+        resolve({ stdout: '', failure: signal === 'SIGKILL' ? `did not end within ${limitMs / 1000} s` : `was ended by ${signal}` });
       else if (code !== 0) resolve({ stdout: '', failure: `failed with exit code ${code}${said ? `: ${said.slice(0, 300)}` : ''}` });
       else resolve({ stdout: Buffer.concat(stdout).toString('utf8') });
     });
@@ -81,7 +97,8 @@ function startFailure(error: NodeJS.ErrnoException, command: string): string {
 }
 
 function readCredential(stdout: string, apiVersion: string, name: string): ExecCredential {
-  const invalid = (what: string): KipError => new KipError('unauthorized', `${name} ${what}.`, { hint: 'Update the program, or its entry in the kubeconfig.' });
+  const invalid = (what: string): KipError =>
+    new KipError('unauthorized', `${name} ${what}.`, { hint: 'Update the program, or its entry in the kubeconfig.' });
   let answer: { kind?: unknown; apiVersion?: unknown; status?: Record<string, unknown> } | null;
   try {
     answer = JSON.parse(stdout) as typeof answer;
@@ -91,7 +108,8 @@ function readCredential(stdout: string, apiVersion: string, name: string): ExecC
   if (answer?.kind !== 'ExecCredential') throw invalid('did not print an ExecCredential');
   if (answer.apiVersion !== apiVersion) throw invalid(`answered in another API version than ${apiVersion}`);
   const status = answer.status ?? {};
-  const text = (field: string): string | undefined => (typeof status[field] === 'string' && status[field] !== '' ? (status[field] as string) : undefined);
+  const text = (field: string): string | undefined =>
+    typeof status[field] === 'string' && status[field] !== '' ? (status[field] as string) : undefined;
   const token = text('token');
   const certificate = text('clientCertificateData');
   const key = text('clientKeyData');

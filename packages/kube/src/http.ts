@@ -57,7 +57,14 @@ export function createHttpPool(connection: ApiConnection): HttpPool {
   const slots = new Slots(mostAtOnce);
   let closed = false;
 
-  const open = async ({ method, path, headers, body, signal, safe }: HttpRequest): Promise<{ response: IncomingMessage; authorization: string | undefined }> => {
+  const open = async ({
+    method,
+    path,
+    headers,
+    body,
+    signal,
+    safe,
+  }: HttpRequest): Promise<{ response: IncomingMessage; authorization: string | undefined }> => {
     if (closed) throw new Error('the Kubernetes client is closed');
     signal?.throwIfAborted();
     const ours = await connection.headers();
@@ -69,7 +76,12 @@ export function createHttpPool(connection: ApiConnection): HttpPool {
       method,
       path: connection.basePath + path,
       host: connection.server.host,
-      headers: { ...ours, accept: 'application/json', ...headers, ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }) },
+      headers: {
+        ...ours,
+        accept: 'application/json',
+        ...headers,
+        ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }),
+      },
       setHost: false,
     } as ClientRequestArgs);
     return { response: await head(request, body, signal, connection.answerTimeoutMs), authorization: ours['authorization'] };
@@ -86,7 +98,9 @@ export function createHttpPool(connection: ApiConnection): HttpPool {
         release();
       }
     },
-    get closed() { return closed; },
+    get closed() {
+      return closed;
+    },
     renew: () => agent.renew(),
     close() {
       closed = true;
@@ -147,13 +161,22 @@ async function closedConnectionsSeen(): Promise<void> {
 const nextPhase = promisify(setImmediate);
 
 /** Sends the request and resolves with the head of the answer. */
-function head(request: ClientRequest, body: string | Uint8Array | undefined, signal: AbortSignal | undefined, answerTimeoutMs: number): Promise<IncomingMessage> {
+function head(
+  request: ClientRequest,
+  body: string | Uint8Array | undefined,
+  signal: AbortSignal | undefined,
+  answerTimeoutMs: number,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const onAbort = (): void => { request.destroy(signal!.reason as Error); };
+    const onAbort = (): void => {
+      request.destroy(signal!.reason as Error);
+    };
     signal?.addEventListener('abort', onAbort, { once: true });
     const done = (): void => signal?.removeEventListener('abort', onAbort);
     let begun: IncomingMessage | undefined;
-    request.setTimeout(answerTimeoutMs, () => (begun ?? request).destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' })));
+    request.setTimeout(answerTimeoutMs, () =>
+      (begun ?? request).destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' })),
+    );
     request.on('response', (response) => {
       begun = response;
       done();
@@ -173,7 +196,9 @@ function head(request: ClientRequest, body: string | Uint8Array | undefined, sig
 function text(response: IncomingMessage, signal: AbortSignal | undefined): Promise<string> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
-    const onAbort = (): void => { response.destroy(); };
+    const onAbort = (): void => {
+      response.destroy();
+    };
     signal?.addEventListener('abort', onAbort, { once: true });
     const fail = (error: unknown): void => {
       signal?.removeEventListener('abort', onAbort);
@@ -185,7 +210,9 @@ function text(response: IncomingMessage, signal: AbortSignal | undefined): Promi
       resolve((chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)).toString('utf8'));
     });
     response.on('error', fail);
-    response.on('close', () => { if (!response.complete) fail(Object.assign(new Error('the answer broke off'), { code: 'ECONNRESET' })); });
+    response.on('close', () => {
+      if (!response.complete) fail(Object.assign(new Error('the answer broke off'), { code: 'ECONNRESET' }));
+    });
     if (signal?.aborted) onAbort();
   });
 }

@@ -7,10 +7,16 @@ import { startInformer, type InformerTuning } from './informer.ts';
 import { answerJson, startTestServer } from './test-server.fixture.ts';
 
 const closers: (() => unknown)[] = [];
-afterEach(async () => { for (const close of closers.splice(0).reverse()) await close(); });
+afterEach(async () => {
+  for (const close of closers.splice(0).reverse()) await close();
+});
 
 type Event = { type: string; object: unknown };
-const secret = (name: string, resourceVersion: string, uid = name): Secret => ({ apiVersion: 'v1', kind: 'Secret', metadata: { name, namespace: 'n', uid, resourceVersion } });
+const secret = (name: string, resourceVersion: string, uid = name): Secret => ({
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata: { name, namespace: 'n', uid, resourceVersion },
+});
 const expired: Event = { type: 'ERROR', object: { kind: 'Status', code: 410, reason: 'Expired', message: 'too old' } };
 
 /** A collection in memory, served with list and watch by a real server. Watches are what a test does with them. */
@@ -34,15 +40,41 @@ async function collection(tuning: InformerTuning = {}) {
   const client = createClient(server.cluster(), { env: {} });
   const logs: string[] = [];
   const seen: string[] = [];
-  const informer = startInformer(client, secrets, { namespace: 'n', log: (message) => void logs.push(message) }, { backoff: { firstMs: 10, mostMs: 50 }, ...tuning });
-  informer.subscribe(({ type, object, old }) => seen.push(`${type} ${object.metadata?.name}@${object.metadata?.resourceVersion}${old ? ` was ${old.metadata?.resourceVersion}` : ''}`));
-  closers.push(() => server.close(), () => client.close(), () => informer.close());
+  const informer = startInformer(
+    client,
+    secrets,
+    { namespace: 'n', log: (message) => void logs.push(message) },
+    { backoff: { firstMs: 10, mostMs: 50 }, ...tuning },
+  );
+  informer.subscribe(({ type, object, old }) =>
+    seen.push(`${type} ${object.metadata?.name}@${object.metadata?.resourceVersion}${old ? ` was ${old.metadata?.resourceVersion}` : ''}`),
+  );
+  closers.push(
+    () => server.close(),
+    () => client.close(),
+    () => informer.close(),
+  );
   return {
-    server, client, informer, watches, state, logs, seen,
-    put(name: string, uid = name) { objects.set(name, secret(name, String((state.version += 1)), uid)); return objects.get(name)!; },
-    remove(name: string) { const object = { ...objects.get(name)!, metadata: { ...objects.get(name)!.metadata, resourceVersion: String((state.version += 1)) } }; objects.delete(name); return object; },
+    server,
+    client,
+    informer,
+    watches,
+    state,
+    logs,
+    seen,
+    put(name: string, uid = name) {
+      objects.set(name, secret(name, String((state.version += 1)), uid));
+      return objects.get(name)!;
+    },
+    remove(name: string) {
+      const object = { ...objects.get(name)!, metadata: { ...objects.get(name)!.metadata, resourceVersion: String((state.version += 1)) } };
+      objects.delete(name);
+      return object;
+    },
     send: (event: Event) => void watches.at(-1)!.write(`${JSON.stringify(event)}\n`),
-    async watched(count = 1) { await expect.poll(() => watches.length, { timeout: 5000 }).toBeGreaterThanOrEqual(count); },
+    async watched(count = 1) {
+      await expect.poll(() => watches.length, { timeout: 5000 }).toBeGreaterThanOrEqual(count);
+    },
   };
 }
 
@@ -101,14 +133,23 @@ describe('an informer', () => {
     put('made');
     send(expired);
     await expect.poll(() => seen.length).toBe(5);
-    expect(seen.sort()).toEqual(['ADDED made@9', 'ADDED replaced@8', 'DELETED deleted@4 was 4', 'DELETED replaced@5 was 5', 'MODIFIED changed@6 was 3']);
+    expect(seen.sort()).toEqual([
+      'ADDED made@9',
+      'ADDED replaced@8',
+      'DELETED deleted@4 was 4',
+      'DELETED replaced@5 was 5',
+      'MODIFIED changed@6 was 3',
+    ]);
     expect(state.lists).toBe(2);
   });
 
   it.each([
     ['410 as an event', (_: IncomingMessage, response: ServerResponse) => void response.writeHead(200).end(`${JSON.stringify(expired)}\n`)],
     ['410 as an answer', (_: IncomingMessage, response: ServerResponse) => answerJson(response, expired.object, 410)],
-    ['500', (_: IncomingMessage, response: ServerResponse) => answerJson(response, { kind: 'Status', code: 500, reason: 'InternalError' }, 500)],
+    [
+      '500',
+      (_: IncomingMessage, response: ServerResponse) => answerJson(response, { kind: 'Status', code: 500, reason: 'InternalError' }, 500),
+    ],
     ['garbage', (_: IncomingMessage, response: ServerResponse) => void response.writeHead(200).end('garbage\n')],
     ['an end at once', (_: IncomingMessage, response: ServerResponse) => void response.writeHead(200).end()],
     ['a reset at once', (request: IncomingMessage) => request.socket.resetAndDestroy()],
@@ -134,7 +175,9 @@ describe('an informer', () => {
   it('keeps going when a handler throws, and says so', async () => {
     const { informer, put, send, seen, logs, watched } = await collection();
     const others: string[] = [];
-    informer.subscribe(() => { throw new Error('my mistake'); });
+    informer.subscribe(() => {
+      throw new Error('my mistake');
+    });
     informer.subscribe(({ object }) => others.push(object.metadata!.name!));
     await informer.synced();
     await watched();
@@ -150,12 +193,20 @@ describe('an informer', () => {
     await first.close();
     const client = createClient(first.cluster(), { env: {} });
     const informer = startInformer(client, secrets, {}, { backoff: { firstMs: 10, mostMs: 50 } });
-    closers.push(() => client.close(), () => informer.close());
+    closers.push(
+      () => client.close(),
+      () => informer.close(),
+    );
     for (const name of ['a', 'b']) {
-      const server = await startTestServer((request, response) => {
-        if (request.url?.includes('watch=1')) return void (versionOf(request) === name ? response.writeHead(200).flushHeaders() : answerJson(response, expired.object, 410));
-        answerJson(response, { items: [secret(name, '1')], metadata: { resourceVersion: name } });
-      }, undefined, first.port);
+      const server = await startTestServer(
+        (request, response) => {
+          if (request.url?.includes('watch=1'))
+            return void (versionOf(request) === name ? response.writeHead(200).flushHeaders() : answerJson(response, expired.object, 410));
+          answerJson(response, { items: [secret(name, '1')], metadata: { resourceVersion: name } });
+        },
+        undefined,
+        first.port,
+      );
       await expect.poll(() => informer.list().map(({ metadata }) => metadata?.name), { timeout: 5000 }).toEqual([name]);
       await server.close();
     }
@@ -190,7 +241,10 @@ describe('an informer', () => {
     await expect.poll(() => watches[0]!.destroyed).toBe(true);
     const hanging = await startTestServer(() => {});
     const client = createClient(hanging.cluster(), { env: {} });
-    closers.push(() => hanging.close(), () => client.close());
+    closers.push(
+      () => hanging.close(),
+      () => client.close(),
+    );
     const waiting = startInformer(client, secrets, {});
     await expect(waiting.synced(AbortSignal.timeout(50))).rejects.toThrow(/timeout/i);
     const synced = waiting.synced();

@@ -30,11 +30,20 @@ const fruitlessWatches = 5;
  * them. They come without `managedFields`, which often are half of an object. A handler that subscribes late is first told of
  * every object in the store as ADDED.
  */
-export function createInformer<T extends KubeObject>(client: KubeClient, type: ResourceType<T>, options: InformerOptions = {}): Informer<T> {
+export function createInformer<T extends KubeObject>(
+  client: KubeClient,
+  type: ResourceType<T>,
+  options: InformerOptions = {},
+): Informer<T> {
   return startInformer(client, type, options);
 }
 
-export function startInformer<T extends KubeObject>(client: KubeClient, type: ResourceType<T>, options: InformerOptions, tuning: InformerTuning = {}): Informer<T> {
+export function startInformer<T extends KubeObject>(
+  client: KubeClient,
+  type: ResourceType<T>,
+  options: InformerOptions,
+  tuning: InformerTuning = {},
+): Informer<T> {
   const informer = new WatchingInformer(client, type, options, tuning);
   void informer.run();
   return informer;
@@ -130,7 +139,12 @@ class WatchingInformer<T extends KubeObject> implements Informer<T> {
 
   async #relist(): Promise<void> {
     const { namespace, labelSelector, fieldSelector } = this.#options;
-    const { items, resourceVersion } = await this.#client.list(this.#type, { namespace, labelSelector, fieldSelector, signal: this.#closing.signal });
+    const { items, resourceVersion } = await this.#client.list(this.#type, {
+      namespace,
+      labelSelector,
+      fieldSelector,
+      signal: this.#closing.signal,
+    });
     const gone = new Map(this.#store);
     for (const item of items) {
       gone.delete(keyOf(item));
@@ -153,7 +167,14 @@ class WatchingInformer<T extends KubeObject> implements Informer<T> {
     const signal = AbortSignal.any([this.#closing.signal, deadline.signal]);
     let fruit = false;
     try {
-      for await (const event of this.#client.watch(this.#type, { namespace, labelSelector, fieldSelector, resourceVersion, timeoutSeconds, signal })) {
+      for await (const event of this.#client.watch(this.#type, {
+        namespace,
+        labelSelector,
+        fieldSelector,
+        resourceVersion,
+        timeoutSeconds,
+        signal,
+      })) {
         if (this.#closing.signal.aborted) break;
         this.#take(event);
         fruit = true;
@@ -196,14 +217,17 @@ class WatchingInformer<T extends KubeObject> implements Informer<T> {
   }
 
   #emit(event: InformerEvent<T>): void {
-    for (const handler of [...this.#handlers]) this.#tell(handler, event);
+    // A copy: who subscribes in a handler has been told of this object by the store.
+    for (const handler of new Set(this.#handlers)) this.#tell(handler, event);
   }
 
   #tell(handler: (event: InformerEvent<T>) => void, event: InformerEvent<T>): void {
     try {
       handler(event);
     } catch (error) {
-      this.#options.log?.(`a handler for ${this.#type.plural} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      this.#options.log?.(
+        `a handler for ${this.#type.plural} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      );
     }
   }
 
@@ -231,7 +255,11 @@ class Interrupted extends Error {
 function wantsList(error: unknown): boolean {
   if (hasReason(error, 'Expired', 'Gone')) return true;
   if (!(error instanceof KubeError)) return false;
-  return error.code === 400 || (error.status.details?.causes ?? []).some(({ reason }) => reason === 'ResourceVersionTooLarge') || /too large resource version/i.test(error.message);
+  return (
+    error.code === 400 ||
+    (error.status.details?.causes ?? []).some(({ reason }) => reason === 'ResourceVersionTooLarge') ||
+    /too large resource version/i.test(error.message)
+  );
 }
 
 function keyOf({ metadata }: KubeObject): string {
@@ -244,6 +272,8 @@ function key(namespace: string | undefined, name: string): string {
 
 function deferred<V>(): { promise: Promise<V>; resolve(value: V): void; reject(reason: unknown): void } {
   let settle: { resolve(value: V): void; reject(reason: unknown): void };
-  const promise = new Promise<V>((resolve, reject) => { settle = { resolve, reject }; });
+  const promise = new Promise<V>((resolve, reject) => {
+    settle = { resolve, reject };
+  });
   return { promise, ...settle! };
 }

@@ -106,7 +106,10 @@ async function parseFile(path: string, required: boolean): Promise<Record<string
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT' && !required) return undefined;
-    throw new KipError('usage', `The kubeconfig ${path} cannot be read (${code}).`, { hint: 'Check the path and its permissions.', cause: error });
+    throw new KipError('usage', `The kubeconfig ${path} cannot be read (${code}).`, {
+      hint: 'Check the path and its permissions.',
+      cause: error,
+    });
   }
   const content = await parse(text, path);
   if (content === null || content === undefined) return undefined;
@@ -133,7 +136,9 @@ async function parse(text: string, path: string): Promise<unknown> {
 }
 
 function malformed(path: string, line?: number): KipError {
-  return new KipError('usage', `The kubeconfig ${path} is not valid YAML of a kubeconfig${line ? ` (line ${line})` : ''}.`, { hint: 'Mend the file, or name another one in KUBECONFIG.' });
+  return new KipError('usage', `The kubeconfig ${path} is not valid YAML of a kubeconfig${line ? ` (line ${line})` : ''}.`, {
+    hint: 'Mend the file, or name another one in KUBECONFIG.',
+  });
 }
 
 function textOf(value: unknown): string | undefined {
@@ -175,17 +180,30 @@ function withAbsolutePaths(entry: Record<string, unknown>, folder: string): Reco
 export function resolveCluster(kubeconfig: Kubeconfig, contextName = kubeconfig.currentContext): Cluster {
   const { contexts, clusters, users, files } = kubeconfig;
   const known = [...contexts.keys()];
-  const choose = known.length > 0 ? `Choose one of: ${known.slice(0, 10).join(', ')}${known.length > 10 ? ', …' : ''}.` : `There are no contexts in ${files.join(', ')}.`;
+  const choose =
+    known.length > 0
+      ? `Choose one of: ${known.slice(0, 10).join(', ')}${known.length > 10 ? ', …' : ''}.`
+      : `There are no contexts in ${files.join(', ')}.`;
   if (!contextName) throw new KipError('no-cluster', 'The kubeconfig names no current context.', { hint: choose });
   const context = contexts.get(contextName);
   if (!context) throw new KipError('usage', `The kubeconfig has no context "${contextName}".`, { hint: choose });
   const settings = clusters.get(context.cluster ?? '');
-  if (!settings) throw new KipError('usage', `Context "${contextName}" names the cluster "${context.cluster ?? ''}", which the kubeconfig does not have.`, { hint: `Mend ${files.join(', ')}.` });
+  if (!settings)
+    throw new KipError(
+      'usage',
+      `Context "${contextName}" names the cluster "${context.cluster ?? ''}", which the kubeconfig does not have.`,
+      { hint: `Mend ${files.join(', ')}.` },
+    );
   const user = context.user ? users.get(context.user) : {};
-  if (!user) throw new KipError('usage', `Context "${contextName}" names the user "${context.user}", which the kubeconfig does not have.`, { hint: `Mend ${files.join(', ')}.` });
+  if (!user)
+    throw new KipError('usage', `Context "${contextName}" names the user "${context.user}", which the kubeconfig does not have.`, {
+      hint: `Mend ${files.join(', ')}.`,
+    });
   const server = settings.server ?? '';
   if (!/^https?:\/\/[^/]/i.test(server) || !URL.canParse(server)) {
-    throw new KipError('usage', `The server of context "${contextName}" is not an http or https URL.`, { hint: `Mend ${files.join(', ')}.` });
+    throw new KipError('usage', `The server of context "${contextName}" is not an http or https URL.`, {
+      hint: `Mend ${files.join(', ')}.`,
+    });
   }
   return { context: contextName, server, namespace: context.namespace || 'default', settings, user };
 }

@@ -35,18 +35,21 @@ function parseProxy(text: string, what: string): URL {
 /** Whether NO_PROXY covers the server: names (with their subdomains), addresses, ranges, each with an optional port; `*` is all. */
 export function bypassesProxy(server: URL, noProxy: string): boolean {
   const host = hostOf(server).toLowerCase();
-  if (host === 'localhost' || host === '::1' || /^127\./.test(host)) return true;
+  if (host === 'localhost' || host === '::1' || host.startsWith('127.')) return true;
   const port = server.port || (server.protocol === 'https:' ? '443' : '80');
-  return noProxy.split(/[\s,]+/).filter(Boolean).some((entry) => {
-    if (entry === '*') return true;
-    const [, name, onlyPort] = /^(.*?)(?::(\d+))?$/.exec(entry.toLowerCase())!;
-    // An IPv6 address ends in something that looks like a port.
-    if (isIP(entry)) return entry.toLowerCase() === host;
-    if (onlyPort && onlyPort !== port) return false;
-    const bare = name!.replace(/^\[(.*)\]$/, '$1').replace(/^\*/, '');
-    if (bare.includes('/')) return inRange(host, bare);
-    return bare.startsWith('.') ? host.endsWith(bare) : host === bare || host.endsWith(`.${bare}`);
-  });
+  return noProxy
+    .split(/[\s,]+/)
+    .filter(Boolean)
+    .some((entry) => {
+      if (entry === '*') return true;
+      const [, name, onlyPort] = /^(.*?)(?::(\d+))?$/.exec(entry.toLowerCase())!;
+      // An IPv6 address ends in something that looks like a port.
+      if (isIP(entry)) return entry.toLowerCase() === host;
+      if (onlyPort && onlyPort !== port) return false;
+      const bare = name!.replace(/^\[(.*)\]$/, '$1').replace(/^\*/, '');
+      if (bare.includes('/')) return inRange(host, bare);
+      return bare.startsWith('.') ? host.endsWith(bare) : host === bare || host.endsWith(`.${bare}`);
+    });
 }
 
 function inRange(host: string, range: string): boolean {
@@ -65,18 +68,28 @@ export async function connectThroughProxy(proxy: URL, target: Target, signal: Ab
   const host = hostOf(proxy);
   const name = `The proxy ${host}`;
   const fail = (message: string, cause?: unknown): KipError =>
-    new KipError('unreachable', `${name} ${message}.`, { hint: 'Check proxy-url in the kubeconfig, or HTTPS_PROXY and NO_PROXY in the environment.', cause });
+    new KipError('unreachable', `${name} ${message}.`, {
+      hint: 'Check proxy-url in the kubeconfig, or HTTPS_PROXY and NO_PROXY in the environment.',
+      cause,
+    });
   let socket: Socket | undefined;
   try {
     socket = await established(connect({ host, port: Number(proxy.port || defaultPorts[proxy.protocol]) }), 'connect', signal);
-    if (proxy.protocol === 'https:') socket = await established(connectTls({ socket, host, servername: isIP(host) ? '' : host, ALPNProtocols: ['http/1.1'] }), 'secureConnect', signal);
+    if (proxy.protocol === 'https:')
+      socket = await established(
+        connectTls({ socket, host, servername: isIP(host) ? '' : host, ALPNProtocols: ['http/1.1'] }),
+        'secureConnect',
+        signal,
+      );
   } catch (error) {
     signal.throwIfAborted();
     throw fail(`does not answer (${(error as NodeJS.ErrnoException).code ?? 'no connection'})`, error);
   }
   const reader = new HandshakeReader(socket, signal);
   try {
-    const refusal = await (proxy.protocol.startsWith('socks5') ? socks5(socket, reader, proxy, target) : httpConnect(socket, reader, proxy, target));
+    const refusal = await (proxy.protocol.startsWith('socks5')
+      ? socks5(socket, reader, proxy, target)
+      : httpConnect(socket, reader, proxy, target));
     if (refusal) throw fail(refusal);
     reader.release();
     return socket;
@@ -99,7 +112,15 @@ async function httpConnect(socket: Socket, reader: HandshakeReader, proxy: URL, 
   return status?.startsWith('2') ? undefined : `refused to connect to ${authority}${status ? ` (${status})` : ''}`;
 }
 
-const socksRefusals = ['', 'failed', 'does not allow it', 'has no route to its network', 'has no route to its host', 'found the connection refused', 'ran out of time'];
+const socksRefusals = [
+  '',
+  'failed',
+  'does not allow it',
+  'has no route to its network',
+  'has no route to its host',
+  'found the connection refused',
+  'ran out of time',
+];
 
 /** https://www.rfc-editor.org/rfc/rfc1928 and rfc1929; the proxy looks the name up. @returns why the proxy refused */
 async function socks5(socket: Socket, reader: HandshakeReader, proxy: URL, { host, port }: Target): Promise<string | undefined> {
@@ -175,8 +196,11 @@ class HandshakeReader {
 
   async #wait(enough: () => boolean): Promise<void> {
     while (!enough()) {
-      if (this.#ended !== undefined || this.#held.length > handshakeLimit) throw new Error('the handshake ended early', { cause: this.#ended });
-      await new Promise<void>((resolve) => { this.#wake = resolve; });
+      if (this.#ended !== undefined || this.#held.length > handshakeLimit)
+        throw new Error('the handshake ended early', { cause: this.#ended });
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
     }
   }
 

@@ -16,7 +16,10 @@ const mostDials = 3;
  * @param safe whether sending twice does the same as sending once
  * @returns the last answer, whatever its status
  */
-export async function withRetries(send: () => Promise<HttpAnswer>, { safe = false, signal }: { safe?: boolean; signal?: AbortSignal }): Promise<HttpAnswer> {
+export async function withRetries(
+  send: () => Promise<HttpAnswer>,
+  { safe = false, signal }: { safe?: boolean; signal?: AbortSignal },
+): Promise<HttpAnswer> {
   let stale = 0;
   for (let attempt = 0; ; attempt += 1) {
     const last = attempt >= mostTries - 1;

@@ -17,21 +17,37 @@ export async function testCertificates(): Promise<TestCertificates> {
   const authority = await generate([{ name: 'commonName', value: 'test authority' }], {
     keyType: 'ec',
     algorithm: 'sha256',
-    extensions: [{ name: 'basicConstraints', cA: true, critical: true }, { name: 'keyUsage', keyCertSign: true, digitalSignature: true, critical: true }],
+    extensions: [
+      { name: 'basicConstraints', cA: true, critical: true },
+      { name: 'keyUsage', keyCertSign: true, digitalSignature: true, critical: true },
+    ],
   });
   const ca = { cert: authority.cert, key: authority.private };
   const server = await generate([{ name: 'commonName', value: 'kube.test' }], {
     keyType: 'ec',
     algorithm: 'sha256',
     ca,
-    extensions: [{ name: 'subjectAltName', altNames: [{ type: 2, value: 'kube.test' }, { type: 7, ip: '127.0.0.1' }] }],
+    extensions: [
+      {
+        name: 'subjectAltName',
+        altNames: [
+          { type: 2, value: 'kube.test' },
+          { type: 7, ip: '127.0.0.1' },
+        ],
+      },
+    ],
   });
   return {
     ca: authority.cert,
     cert: server.cert,
     key: server.private,
     async client(commonName) {
-      const made = await generate([{ name: 'commonName', value: commonName }], { keyType: 'ec', algorithm: 'sha256', ca, extensions: [{ name: 'extKeyUsage', clientAuth: true }] });
+      const made = await generate([{ name: 'commonName', value: commonName }], {
+        keyType: 'ec',
+        algorithm: 'sha256',
+        ca,
+        extensions: [{ name: 'extKeyUsage', clientAuth: true }],
+      });
       return { cert: made.cert, key: made.private };
     },
   };
@@ -60,7 +76,12 @@ export async function startTestServer(handler: RequestListener, certificates?: T
     fixture.requests.push(request);
     fixture.handler(request, response);
   };
-  const server: Server = certificates ? createHttpsServer({ cert: certificates.cert, key: certificates.key, ca: certificates.ca, requestCert: true, rejectUnauthorized: false }, listener) : createHttpServer(listener);
+  const server: Server = certificates
+    ? createHttpsServer(
+        { cert: certificates.cert, key: certificates.key, ca: certificates.ca, requestCert: true, rejectUnauthorized: false },
+        listener,
+      )
+    : createHttpServer(listener);
   const sockets: Socket[] = [];
   server.on(certificates ? 'secureConnection' : 'connection', (socket: Socket) => {
     sockets.push(socket);
@@ -81,14 +102,19 @@ export async function startTestServer(handler: RequestListener, certificates?: T
       context: 'test',
       server: url,
       namespace: 'default',
-      settings: { server: url, ...(certificates ? { 'certificate-authority-data': Buffer.from(certificates.ca).toString('base64') } : {}), ...settings },
+      settings: {
+        server: url,
+        ...(certificates ? { 'certificate-authority-data': Buffer.from(certificates.ca).toString('base64') } : {}),
+        ...settings,
+      },
       user,
     }),
-    close: () => new Promise((resolve) => {
-      server.close(() => resolve());
-      server.closeAllConnections();
-      for (const socket of sockets) socket.destroy();
-    }),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+        for (const socket of sockets) socket.destroy();
+      }),
   };
   return fixture;
 }

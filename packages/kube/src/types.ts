@@ -72,19 +72,30 @@ export interface KubeClient {
   create<T extends KubeObject>(type: ResourceType<T>, object: T, options?: WriteOptions): Promise<T>;
   replace<T extends KubeObject>(type: ResourceType<T>, object: T, options?: WriteOptions): Promise<T>;
   /** Server-side apply. `apiVersion` and `kind` are filled in. @param options.force takes over fields of other managers. */
-  apply<T extends KubeObject>(type: ResourceType<T>, object: T, options: WriteOptions & { fieldManager: string; force?: boolean }): Promise<T>;
+  apply<T extends KubeObject>(
+    type: ResourceType<T>,
+    object: T,
+    options: WriteOptions & { fieldManager: string; force?: boolean },
+  ): Promise<T>;
   /** A JSON patch when `patch` is an array, else a merge patch. */
   patch<T extends KubeObject>(type: ResourceType<T>, name: string, patch: object, options?: WriteOptions & NamespaceOption): Promise<T>;
   /** Resolves when the server has accepted; the object may still be going (finalizers). `undefined` when there was none. */
   delete<T extends KubeObject>(type: ResourceType<T>, name: string, options?: DeleteOptions): Promise<T | undefined>;
   /** One watch request from `resourceVersion`; ends when the server ends it. An ERROR event is thrown as KubeError (410: `Expired`). */
-  watch<T extends KubeObject>(type: ResourceType<T>, options: ListOptions & { resourceVersion: string; timeoutSeconds?: number }): AsyncIterable<WatchEvent<T>>;
+  watch<T extends KubeObject>(
+    type: ResourceType<T>,
+    options: ListOptions & { resourceVersion: string; timeoutSeconds?: number },
+  ): AsyncIterable<WatchEvent<T>>;
   logs(pod: string, options: LogOptions): Promise<Readable>;
   /** Resolves with the exit code. */
   exec(pod: string, options: ExecOptions): Promise<number>;
   portForward(pod: string, options: NamespaceOption): PortForward;
   /** A request outside the resource model, for example `/version`. */
-  raw(method: string, path: string, options?: { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal }): Promise<{ status: number; headers: Record<string, string | string[] | undefined>; body: string }>;
+  raw(
+    method: string,
+    path: string,
+    options?: { body?: unknown; headers?: Record<string, string>; signal?: AbortSignal },
+  ): Promise<{ status: number; headers: Record<string, string | string[] | undefined>; body: string }>;
   /** Closes idle connections; running watches end. */
   close(): void;
 }

@@ -61,8 +61,11 @@ export function unreachable({ context, server }: ClusterName, error: unknown): K
       cause,
     });
   }
-  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || code === 'EPROTO' && /wrong version number/i.test(message)) {
-    return new KipError('unreachable', `${name} does not speak TLS.`, { hint: 'Check the port and the scheme (http or https) of server in the kubeconfig.', cause });
+  if (code === 'ERR_SSL_WRONG_VERSION_NUMBER' || (code === 'EPROTO' && /wrong version number/i.test(message))) {
+    return new KipError('unreachable', `${name} does not speak TLS.`, {
+      hint: 'Check the port and the scheme (http or https) of server in the kubeconfig.',
+      cause,
+    });
   }
   if (code.startsWith('ERR_SSL_') || code.startsWith('ERR_OSSL_') || code === 'EPROTO') {
     return new KipError('unreachable', `${name} has a certificate problem: the TLS handshake failed (${code}).`, {

@@ -24,7 +24,10 @@ export async function* lines(chunks: AsyncIterable<Buffer>): AsyncGenerator<stri
     if (start === chunk.length) continue;
     held.push(chunk.subarray(start));
     heldBytes += chunk.length - start;
-    if (heldBytes > lineLimit) throw new KipError('unreachable', 'The server sent a watch event without an end.', { hint: 'Something else than a Kubernetes API server may answer at this address.' });
+    if (heldBytes > lineLimit)
+      throw new KipError('unreachable', 'The server sent a watch event without an end.', {
+        hint: 'Something else than a Kubernetes API server may answer at this address.',
+      });
   }
   // A last line without its end was cut off.
 }
@@ -37,11 +40,17 @@ export function parseWatchEvent<T extends KubeObject>(line: string): WatchEvent<
   if (typeof event === 'object' && event !== null && typeof event.object === 'object' && event.object !== null) {
     if (event.type === 'ERROR') {
       const status = event.object as Status;
-      throw new KubeError(status.code ?? 500, status, status.details?.retryAfterSeconds === undefined ? undefined : status.details.retryAfterSeconds * 1000);
+      throw new KubeError(
+        status.code ?? 500,
+        status,
+        status.details?.retryAfterSeconds === undefined ? undefined : status.details.retryAfterSeconds * 1000,
+      );
     }
     if (eventTypes.includes(event.type ?? '')) return event as WatchEvent<T>;
   }
-  throw new KipError('unreachable', 'The server sent something else than a watch event.', { hint: 'A proxy on the way may have cut or changed the answer.' });
+  throw new KipError('unreachable', 'The server sent something else than a watch event.', {
+    hint: 'A proxy on the way may have cut or changed the answer.',
+  });
 }
 
 function tryParse(text: string): unknown {

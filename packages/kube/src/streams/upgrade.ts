@@ -30,7 +30,9 @@ export function upgrade(
         createConnection: () => socket,
         signal,
       });
-      outgoing.setTimeout(connection.answerTimeoutMs, () => outgoing.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' })));
+      outgoing.setTimeout(connection.answerTimeoutMs, () =>
+        outgoing.destroy(Object.assign(new Error('no answer in time'), { code: 'ETIMEDOUT' })),
+      );
       outgoing.once('upgrade', (response, upgraded, head) => {
         // A quiet stream is not a dead one.
         socket.setTimeout(0);
