@@ -31,7 +31,7 @@ describe('an object', () => {
 
   it('cannot be created with a version', async () => {
     const error = await failureOf(create('versioned', { metadata: { resourceVersion: '1' } }));
-    expect(error).toMatchObject({ code: 500, message: 'resourceVersion should not be set on objects to be created' });
+    expect(error).toMatchObject({ message: 'resourceVersion should not be set on objects to be created' });
   });
 
   it('exists once', async () => {
@@ -136,7 +136,7 @@ describe('an object', () => {
       code: 409, reason: 'Conflict', message: expect.stringContaining(uid),
     });
     expect(await failureOf(kube.delete(configMaps, 'condition', { namespace, resourceVersion: '1' }))).toMatchObject({
-      code: 409, reason: 'Conflict', message: expect.stringContaining(`the ResourceVersion in the precondition (1) does not match the ResourceVersion in record (${metadata?.resourceVersion})`),
+      code: 409, reason: 'Conflict', message: expect.stringMatching(/ ResourceVersion in (the )?precondition/),
     });
     await kube.delete(configMaps, 'condition', { namespace, uid: metadata?.uid, resourceVersion: metadata?.resourceVersion });
     expect(await kube.find(configMaps, 'condition', inNamespace)).toBeUndefined();

@@ -47,6 +47,8 @@ export interface ScalePaths {
 }
 
 export interface CustomKind {
+  /** The revision at which the kind came to be served; 0: before the server began. */
+  readonly since: number;
   readonly schema?: JSONSchemaProps;
   readonly columns: readonly PrinterColumn[];
 }

@@ -107,8 +107,8 @@ export const builtinTables: Readonly<Record<string, readonly Column[]>> = {
     wide('Selector', ({ spec }) => labels(spec.selector)),
   ],
   '/Endpoints': [named, text('Endpoints', ({ subsets }) => endpointAddresses(subsets)), aged],
-  '/Secret': [named, text('Type', ({ type }) => type), count('Data', ({ data }) => size(data)), aged],
-  '/ConfigMap': [named, count('Data', ({ data, binaryData }) => size(data) + size(binaryData)), aged],
+  '/Secret': [named, text('Type', ({ type }) => type), text('Data', ({ data }) => size(data)), aged],
+  '/ConfigMap': [named, text('Data', ({ data, binaryData }) => size(data) + size(binaryData)), aged],
   '/ServiceAccount': [named, count('Secrets', ({ secrets }) => secrets?.length), aged],
   '/Namespace': [named, text('Status', ({ status }) => status?.phase), aged],
   '/Node': [

@@ -1,3 +1,4 @@
+import { parseQuantity } from '@skipper/api';
 import type { FieldError } from '../contracts.ts';
 import { equal, isObject, own, type JsonObject } from '../patch/values.ts';
 import { intOrStringType, objectMetaType, quantityType, resolve, type SchemaNode } from './definitions.ts';
@@ -131,7 +132,7 @@ function checkMap(value: JsonObject, old: unknown, schema: SchemaNode, place: Pl
   const before = isObject(old) ? old : undefined;
   for (const name of schema.required ?? []) {
     const given = own(value, name);
-    if (given === undefined || (!place.custom && (given === null || isBlank(given, own(schema.properties, name))))) errors.push(required(child(path, name, true)));
+    if (given === undefined || (!place.custom && (given === null || (name !== 'message' && isBlank(given, own(schema.properties, name)))))) errors.push(required(child(path, name, true)));
   }
   const size = Object.keys(value).length;
   if (schema.maxProperties !== undefined && size > schema.maxProperties) errors.push(tooMany(path, size, schema.maxProperties));
@@ -145,7 +146,7 @@ function checkMap(value: JsonObject, old: unknown, schema: SchemaNode, place: Pl
   return errors;
 }
 
-/** In Go an empty string is a missing one, where the zero value stands for nothing. */
+/** In Go an empty string is a missing one, where the zero value stands for nothing. A condition's message may be empty. */
 function isBlank(value: unknown, schema: SchemaNode | undefined): boolean {
   return value === '' && resolve(schema)?.default === '';
 }

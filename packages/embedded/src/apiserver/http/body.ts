@@ -3,20 +3,24 @@ import { badRequest, failure, unsupportedMediaType } from '../objects/failures.t
 
 /** As etcd limits an object, with room for its encoding. */
 const bodyLimit = 3 << 20;
+/** Who sends even more is not listened to any longer. */
+const drainLimit = 64 << 20;
 
 /** @throws a 413 failure */
 export async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of request) {
-    size += (chunk as Buffer).length;
-    if (size > bodyLimit) {
-      // What is still to come is of no interest, but its sender should hear why.
-      request.resume();
-      throw failure(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${bodyLimit}`);
-    }
-    chunks.push(chunk as Buffer);
-  }
+  // Read to its end even when it is too long: a sender whose connection breaks never hears why. (`for await` would break it.)
+  await new Promise<void>((resolve, reject) => {
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size <= bodyLimit) chunks.push(chunk);
+      else chunks.length = 0;
+      if (size > drainLimit) request.destroy();
+    });
+    request.once('end', resolve).once('error', reject).once('close', () => reject(badRequest('the request was cut off')));
+  });
+  if (size > bodyLimit) throw failure(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${bodyLimit}`);
   return Buffer.concat(chunks).toString('utf8');
 }
 
@@ -50,4 +54,35 @@ async function parseYaml(text: string): Promise<any> {
   } catch (error) {
     throw badRequest(`error parsing YAML: ${(error as Error).message}`);
   }
+}
+
+/** Paths of the fields that JSON `text` names twice; of them the last counts. `text` must have been parsed before. */
+export function duplicateFields(text: string): string[] {
+  const found: string[] = [];
+  /** For each open object or list: the fields so far, or the index. */
+  const open: { path: string; fields?: Set<string>; index: number; field: string }[] = [];
+  const tokens = /"(?:[^"\\]|\\.)*"|[{}[\],:]/g;
+  let isValue = false;
+  const here = (): string => {
+    const at = open.at(-1);
+    if (!at) return '';
+    return at.fields ? `${at.path}${at.path && '.'}${at.field}` : `${at.path}[${at.index}]`;
+  };
+  for (const [token] of text.matchAll(tokens)) {
+    const at = open.at(-1);
+    if (token === '{' || token === '[') {
+      open.push({ path: here(), index: 0, field: '', ...(token === '{' ? { fields: new Set<string>() } : {}) });
+      isValue = token === '[';
+    } else if (token === '}' || token === ']') open.pop();
+    else if (token === ':') isValue = true;
+    else if (token === ',') {
+      if (at) at.index += 1;
+      isValue = at?.fields === undefined;
+    } else if (!isValue && at?.fields) {
+      at.field = JSON.parse(token) as string;
+      if (at.fields.has(at.field)) found.push(here());
+      at.fields.add(at.field);
+    }
+  }
+  return found;
 }

@@ -8,7 +8,7 @@ import { formOf, Representation } from '../objects/representation.ts';
 import type { ResourceRequest } from '../objects/request-info.ts';
 import { applyScale, scaleOf } from '../objects/scale.ts';
 import { watchObjects } from '../objects/watching.ts';
-import { mediaTypeOf, parseBody, readBody } from './body.ts';
+import { duplicateFields, mediaTypeOf, parseBody, readBody } from './body.ts';
 import type { Role } from './identity.ts';
 import { answer, type Answering } from './respond.ts';
 import { openWatchSink } from './watch-sink.ts';
@@ -60,8 +60,9 @@ export function createObjectRoutes(writer: ObjectWriter, schema: SchemaApi, patc
     }
     if (kind.type.namespaced && namespace === undefined) throw notAllowed();
     if (request.method === 'POST') {
-      const body = await parseBody(await readBody(request), mediaTypeOf(request));
-      const object = await writer.create(kind, namespace, body, writeOptions(exchange));
+      const options = writeOptions(exchange);
+      const body = await readObject(request, options);
+      const object = await writer.create(kind, namespace, body, options);
       return answer(exchange, 201, representation(target, exchange).one(object));
     }
     if (request.method !== 'DELETE') throw notAllowed();
@@ -98,6 +99,11 @@ export function createObjectRoutes(writer: ObjectWriter, schema: SchemaApi, patc
     } else if (subresource === 'scale' && kind.scale) {
       if (readMethods.has(method ?? 'GET')) return answer(exchange, 200, scaleOf(kind, writer.require(kind, namespace, name)));
       if (method === 'PUT' || method === 'PATCH') return changeScale(target, name, exchange);
+    } else if (subresource === 'finalize' && kind.storage === 'core/namespaces' && method === 'PUT') {
+      const body = await parseBody(await readBody(exchange.request), mediaTypeOf(exchange.request));
+      const changed = await writer.change({ kind, namespace, name, subresource: '' }, (current) => ({ ...current, spec: { ...current['spec'], finalizers: body?.spec?.finalizers ?? [] } }), writeOptions(exchange));
+      if (!changed) throw notFound(kind, name);
+      return answer(exchange, 200, changed);
     } else if (subresource === 'eviction' && kind.storage === 'core/pods' && method === 'POST') {
       const body = await parseBody(await readBody(exchange.request), mediaTypeOf(exchange.request));
       await deleteObject(writer, kind, namespace, name, { ...(body.deleteOptions ?? {}), dryRun: isDryRun(exchange.query) });
@@ -113,7 +119,7 @@ export function createObjectRoutes(writer: ObjectWriter, schema: SchemaApi, patc
     const { request } = exchange;
     const options = writeOptions(exchange);
     const mediaType = mediaTypeOf(request);
-    const body = await parseBody(await readBody(request), mediaType);
+    const body = await readObject(request, options);
     const place = { kind, namespace, name, subresource };
     if (request.method === 'PATCH' && mediaType === 'application/apply-patch+yaml') return apply(target, name, body, exchange);
     const edit = request.method === 'PUT' ? () => body as ApiObject : patchOf(kind, mediaType, body);
@@ -215,8 +221,20 @@ function ignoreMissing(error: { reason?: string }): void {
 function isDryRun(query: URLSearchParams): boolean {
   const asked = query.getAll('dryRun');
   if (asked.length === 0) return false;
-  if (asked.some((value) => value !== 'All')) throw badRequest(`dryRun: Unsupported value: ${JSON.stringify(asked)}: supported values: "All"`);
+  if (asked.some((value) => value !== 'All')) throw failure(422, 'Invalid', `options is invalid: dryRun: Unsupported value: ${JSON.stringify(asked)}: supported values: "All"`);
   return true;
+}
+
+/** The object that a request carries, held to the wanted field validation. */
+async function readObject(request: IncomingMessage, { fieldValidation, warn }: WriteOptions): Promise<any> {
+  const text = await readBody(request);
+  const mediaType = mediaTypeOf(request);
+  const body = await parseBody(text, mediaType);
+  if (fieldValidation === 'Ignore' || !text.trimStart().startsWith('{')) return body;
+  const duplicates = duplicateFields(text).map((path) => `duplicate field "${path}"`);
+  if (duplicates.length > 0 && fieldValidation === 'Strict') throw badRequest(`strict decoding error: ${duplicates.join(', ')}`);
+  duplicates.forEach(warn);
+  return body;
 }
 
 function writeOptions(exchange: Exchange): WriteOptions {

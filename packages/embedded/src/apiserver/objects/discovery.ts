@@ -35,6 +35,7 @@ function resourcesOf(kind: KindDefinition): object[] {
   const sub = (subresource: string, subKind: string, verbs: readonly string[], extra: object = {}): object => ({ name: `${plural}/${subresource}`, singularName: '', namespaced, kind: subKind, verbs, ...extra });
   const resources: object[] = [own];
   if (kind.status) resources.push(sub('status', name, ['get', 'patch', 'update']));
+  if (kind.storage === 'core/namespaces') resources.push(sub('finalize', name, ['update']));
   if (kind.scale) resources.push(sub('scale', 'Scale', ['get', 'patch', 'update'], { group: 'autoscaling', version: 'v1' }));
   if (kind.storage === 'core/pods') resources.push(...podSubresources.map(({ name: subresource, kind: subKind, verbs, ...extra }) => sub(subresource, subKind, verbs, extra)));
   return resources;

@@ -1,6 +1,7 @@
 import type { OwnerReference } from 'kubernetes-types/meta/v1.d.ts';
 import type { ApiObject, KindDefinition, Log, ResourceRegistry } from '../../contracts.ts';
 import type { Frozen, StoreEvent } from '../store/object-store.ts';
+import { withConditions } from './namespace-conditions.ts';
 import { deleteObject, foregroundFinalizer, orphanFinalizer } from './object-deleter.ts';
 import type { ObjectWriter } from './object-writer.ts';
 
@@ -115,8 +116,13 @@ export function startLifecycle(writer: ObjectWriter, registry: ResourceRegistry,
     const name = namespace.metadata.name!;
     const contents = registry.all().filter(({ type }) => type.namespaced).flatMap(({ storage }) => store.list(storage, name));
     for (const object of contents) await remove(object);
-    if (registry.all().some(({ type, storage }) => type.namespaced && store.list(storage, name).length > 0)) return;
-    await store.update({ storage: namespaceStorage, namespace: undefined, name }, (current) => (current?.metadata.uid === namespace.metadata.uid && !current?.metadata.finalizers?.length ? undefined : current));
+    const left = registry.all().filter(({ type }) => type.namespaced).flatMap((kind) => store.list(kind.storage, name).map((object) => ({ kind, object })));
+    await store.update({ storage: namespaceStorage, namespace: undefined, name }, (current) => {
+      if (!current || current.metadata.uid !== namespace.metadata.uid) return current;
+      if (left.length > 0) return withConditions(current, left);
+      if (!current.metadata.finalizers?.length) return undefined;
+      return current['spec'].finalizers?.length ? { ...current, spec: { ...current['spec'], finalizers: [] } } : current;
+    });
   };
 
   const emptyDefinition = async (definition: Frozen): Promise<void> => {

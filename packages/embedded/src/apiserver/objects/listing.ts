@@ -6,6 +6,8 @@ import { present } from './object-writer.ts';
 import type { ListMeta } from './representation.ts';
 import { parseFieldSelector, parseLabelSelector, type Selector } from './selectors.ts';
 
+/** A UUID in Base64. */
+const tokenPattern = /^[A-Za-z0-9_-]{48}$/;
 /** How long the rest of a list may be asked for. */
 const continueForMs = 300_000;
 const rememberedLists = 64;
@@ -32,6 +34,7 @@ export class Listing {
     let objects: Frozen[];
     let revision: string;
     if (token) {
+      if (!tokenPattern.test(token)) throw badRequest('continue key is not valid');
       const rest = this.#rests.get(token);
       if (!rest || rest.until < Date.now()) {
         throw expired('The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.');

@@ -5,6 +5,7 @@ import type { ObjectMeta } from 'kubernetes-types/meta/v1.d.ts';
 import type { ApiObject, KindDefinition, PatchApi, SchemaApi, StrategyContext } from '../../contracts.ts';
 import type { Frozen, ObjectKey, ObjectStore } from '../store/object-store.ts';
 import { alreadyExists, badRequest, conflict, failure, forbidden, invalid, notFound } from './failures.ts';
+import { requireMetadata } from './object-meta.ts';
 import { requireNames } from './object-names.ts';
 
 export interface WriteOptions {
@@ -197,7 +198,11 @@ export class ObjectWriter {
   }
 
   #validate(kind: KindDefinition, object: ApiObject, old: ApiObject | undefined): void {
-    const errors = [...requireNames(kind, object), ...this.#schema.validate(kind, object, old)];
+    const shape = this.#schema.validate(kind, object, old);
+    const malformed = kind.custom ? undefined : shape.find(({ reason }) => reason === 'FieldValueTypeInvalid');
+    // Kubernetes cannot even read such an object of a built-in kind.
+    if (malformed) throw badRequest(`${object.kind} in version "${kind.type.version}" cannot be handled as a ${object.kind}: ${malformed.field}: ${malformed.message}`);
+    const errors = [...requireNames(kind, object), ...requireMetadata(object), ...shape];
     // A type's own rules may take the shape for granted.
     if (errors.length === 0) errors.push(...(kind.strategy.validate?.(object, old) ?? []));
     if (errors.length > 0) throw invalid(kind, object.metadata.name ?? '', errors);
@@ -222,8 +227,8 @@ export function present(kind: KindDefinition, object: Frozen): Frozen {
 }
 
 /** Nothing keeps a deleted object any longer. */
-export function isGone({ metadata }: Frozen): boolean {
-  return metadata.deletionTimestamp !== undefined && (metadata.deletionGracePeriodSeconds ?? 0) === 0 && (metadata.finalizers ?? []).length === 0;
+export function isGone({ kind, metadata, spec }: Frozen): boolean {
+  return metadata.deletionTimestamp !== undefined && (metadata.deletionGracePeriodSeconds ?? 0) === 0 && (metadata.finalizers ?? []).length === 0 && !(kind === 'Namespace' && spec?.finalizers?.length);
 }
 
 export function seconds(time: Date): string {

@@ -9,9 +9,11 @@ const definitionsStorage = 'apiextensions.k8s.io/customresourcedefinitions';
 export function createRegistry(store: ObjectStore): ResourceRegistry {
   let kinds: readonly KindDefinition[] = [];
   let generation = 0;
+  /** Revisions at which definitions came, by their uids. */
+  const servedSince = new Map<string, number>();
   const index = new Map<string, KindDefinition>();
   const refresh = (): void => {
-    kinds = [...builtinKinds, ...store.list(definitionsStorage).flatMap((object) => customKinds(object as unknown as CustomResourceDefinition))];
+    kinds = [...builtinKinds, ...store.list(definitionsStorage).flatMap((object) => customKinds(object as unknown as CustomResourceDefinition, servedSince.get(object.metadata.uid!) ?? 0))];
     generation += 1;
     index.clear();
     for (const kind of kinds) {
@@ -21,8 +23,11 @@ export function createRegistry(store: ObjectStore): ResourceRegistry {
     }
   };
   refresh();
-  store.subscribe(({ storage, object, old }) => {
-    if (storage === definitionsStorage && object['spec'] !== old?.['spec']) refresh();
+  store.subscribe(({ storage, type, object, old, revision }) => {
+    if (storage !== definitionsStorage) return;
+    if (type === 'ADDED') servedSince.set(object.metadata.uid!, revision);
+    if (type === 'DELETED') servedSince.delete(object.metadata.uid!);
+    if (type !== 'MODIFIED' || object['spec'] !== old?.['spec']) refresh();
   });
   return {
     all: () => kinds,
@@ -34,7 +39,7 @@ export function createRegistry(store: ObjectStore): ResourceRegistry {
   };
 }
 
-function customKinds({ spec }: CustomResourceDefinition): KindDefinition[] {
+function customKinds({ spec }: CustomResourceDefinition, since: number): KindDefinition[] {
   const { names, group, scope } = spec;
   return spec.versions.filter(({ served }) => served).map((version) => ({
     type: { group, version: version.name, kind: names.kind, plural: names.plural, namespaced: scope === 'Namespaced' },
@@ -49,6 +54,7 @@ function customKinds({ spec }: CustomResourceDefinition): KindDefinition[] {
       : {}),
     strategy: {},
     custom: {
+      since,
       ...(version.schema?.openAPIV3Schema ? { schema: version.schema.openAPIV3Schema } : {}),
       columns: (version.additionalPrinterColumns ?? []).map(({ name, type, jsonPath, format, description, priority }) => ({
         name, type, jsonPath, ...(format ? { format } : {}), ...(description ? { description } : {}), ...(priority ? { priority } : {}),

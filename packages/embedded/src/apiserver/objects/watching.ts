@@ -31,7 +31,7 @@ export function watchObjects(store: ObjectStore, kind: KindDefinition, namespace
   }
   const wholeState = initial || from === 0;
   if (from > store.revision) throw tooLarge(from, store.revision);
-  const missed = wholeState ? [] : store.since(from);
+  const missed = wholeState ? [] : from < (kind.custom?.since ?? 0) - 1 ? undefined : store.since(from);
   if (!missed) throw expired(`too old resource version: ${from} (${store.revision})`);
 
   const sink = open();
