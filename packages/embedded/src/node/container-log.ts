@@ -1,12 +1,12 @@
-import { createReadStream, fstatSync, openSync, closeSync, writeSync, renameSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { PassThrough, type Readable } from 'node:stream';
-import { createInterface } from 'node:readline';
 import { EventEmitter, once } from 'node:events';
 import type { PodLogOptions } from '../contracts.ts';
+import { LogFile } from './log-file.ts';
 
 const rotateAtBytes = 10 << 20;
-/** A line that never ends is cut here. */
+/** A line that never ends is cut here, in characters. */
 const longestLine = 16 << 10;
 
 /**
@@ -15,42 +15,62 @@ const longestLine = 16 << 10;
  */
 export class ContainerLog {
   readonly #file: string;
+  readonly #rotateAtBytes: number;
   readonly #changed = new EventEmitter().setMaxListeners(0);
   #descriptor: number | undefined;
   #size = 0;
-  #partial = '';
-  #closed = false;
+  /** Unfinished last lines, one for each stream: the two must not be mixed within a line. */
+  readonly #partial = new Map<string, string>();
+  /** Counts the runs of the container in this process; a follower ends with its run. */
+  #run = 0;
+  #running = false;
 
-  constructor(file: string) {
+  constructor(file: string, options: { rotateAtBytes?: number } = {}) {
     this.#file = file;
+    this.#rotateAtBytes = options.rotateAtBytes ?? rotateAtBytes;
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   }
 
-  /** Begins a new run of the container. */
+  /** Begins a new run of the container; what there was becomes the previous one. */
   startRun(): void {
     this.#release();
-    if (existsSync(this.#file)) renameSync(this.#file, `${this.#file}.previous`);
-    rmSync(`${this.#file}.1`, { force: true });
+    try {
+      if (existsSync(this.#file)) renameSync(this.#file, `${this.#file}.previous`);
+      rmSync(`${this.#file}.1`, { force: true });
+    } catch {
+      // The log of before stays in front of this one.
+    }
+    this.#run += 1;
+    this.#running = true;
+    this.#changed.emit('change');
   }
 
-  append(chunk: string): void {
-    const lines = (this.#partial + chunk).split('\n');
-    this.#partial = lines.pop()!;
-    if (this.#partial.length > longestLine) lines.push(this.#partial.slice(0, longestLine)), (this.#partial = '');
+  append(stream: string, chunk: string): void {
+    const lines = ((this.#partial.get(stream) ?? '') + chunk).split('\n');
+    let rest = lines.pop()!;
+    while (rest.length > longestLine) {
+      lines.push(rest.slice(0, longestLine));
+      rest = rest.slice(longestLine);
+    }
+    this.#partial.set(stream, rest);
     if (lines.length > 0) this.#write(lines);
   }
 
-  /** Stores an unfinished last line. */
+  /** Stores unfinished last lines; who follows has seen everything. */
   endRun(): void {
-    if (this.#partial) this.#write([this.#partial]);
-    this.#partial = '';
+    const rest = [...this.#partial.values()].filter((line) => line !== '');
+    this.#partial.clear();
+    if (rest.length > 0) this.#write(rest);
+    this.#running = false;
+    this.#release();
+    this.#changed.emit('change');
   }
 
   #write(lines: readonly string[]): void {
     const now = new Date().toISOString();
     const text = lines.map((line) => `${now} ${line}\n`).join('');
     try {
-      if (this.#size > rotateAtBytes) {
+      if (this.#size > this.#rotateAtBytes) {
         this.#release();
         renameSync(this.#file, `${this.#file}.1`);
       }
@@ -72,17 +92,10 @@ export class ContainerLog {
     this.#size = 0;
   }
 
-  close(): void {
-    this.endRun();
-    this.#closed = true;
-    this.#release();
-    this.#changed.emit('change');
-  }
-
-  /** @param options selection and form; `follow` ends when the log is closed or the reader goes away. */
+  /** @param options selection and form; `follow` ends with the run of the container or when the reader goes away. */
   read(options: PodLogOptions): Readable {
     const output = new PassThrough();
-    void this.#pump(options, output).then(
+    this.#pump(options, output).then(
       () => output.end(),
       (error: Error) => output.destroy(error),
     );
@@ -90,45 +103,55 @@ export class ContainerLog {
   }
 
   async #pump(options: PodLogOptions, output: PassThrough): Promise<void> {
+    const run = this.#run;
     const since = options.sinceTime ? Date.parse(options.sinceTime) : options.sinceSeconds === undefined ? 0 : Date.now() - options.sinceSeconds * 1000;
     let left = options.limitBytes ?? Infinity;
     const send = async (line: string): Promise<boolean> => {
-      const space = line.indexOf(' ');
-      const text = Buffer.from(`${options.timestamps ? line : line.slice(space + 1)}\n`).subarray(0, left);
+      const text = Buffer.from(`${options.timestamps ? line : line.slice(line.indexOf(' ') + 1)}\n`).subarray(0, left);
       left -= text.length;
       if (output.destroyed) return false;
       if (!output.write(text)) await Promise.race([once(output, 'drain'), once(output, 'close')]).catch(() => undefined);
       return left > 0 && !output.destroyed;
     };
-    const stored: string[] = [];
-    for (const file of options.previous ? [`${this.#file}.previous`] : [`${this.#file}.1`, this.#file]) {
-      for await (const line of linesOf(file, 0)) {
-        if (Date.parse(line.slice(0, line.indexOf(' '))) < since) continue;
-        stored.push(line);
-        if (options.tailLines !== undefined && stored.length > options.tailLines) stored.shift();
-      }
-    }
-    for (const line of stored) if (!(await send(line))) return;
-    if (options.follow && !options.previous) await this.#follow(output, send, stored.length > 0 || options.tailLines !== undefined);
-  }
+    const isWanted = (line: string): boolean => since === 0 || !(Date.parse(line.slice(0, line.indexOf(' '))) < since);
 
-  async #follow(output: PassThrough, send: (line: string) => Promise<boolean>, fromEnd: boolean): Promise<void> {
-    let position = fromEnd ? this.#size : 0;
-    while (!output.destroyed) {
-      // The file was continued in a new one.
-      if (this.#size < position) position = 0;
-      for await (const line of linesOf(this.#file, position)) {
-        position += Buffer.byteLength(line) + 1;
-        if (!(await send(line))) return;
+    // Opened at once and read through the descriptors, so that a rotation meanwhile loses and repeats nothing.
+    const older = LogFile.open(options.previous ? `${this.#file}.previous` : `${this.#file}.1`);
+    let current = options.previous ? undefined : LogFile.open(this.#file);
+    try {
+      const stored: string[] = [];
+      for (const file of [older, current]) {
+        for (const line of file?.newLines() ?? []) {
+          if (!isWanted(line)) continue;
+          stored.push(line);
+          if (options.tailLines !== undefined && stored.length > options.tailLines) stored.shift();
+        }
       }
-      if (this.#size > position) continue;
-      if (this.#closed) return;
-      await Promise.race([once(this.#changed, 'change'), once(output, 'close')]);
+      for (const line of stored) if (!(await send(line))) return;
+      if (!options.follow || options.previous) return;
+      while (!output.destroyed) {
+        const ended = !this.#running || this.#run !== run;
+        // Nothing is written between this and the wait below: there is no await without progress.
+        let progress = false;
+        for (const line of current?.newLines() ?? []) {
+          progress = true;
+          if (!(await send(line))) return;
+        }
+        if (progress) continue;
+        if (!current || current.isReplaced(this.#file)) {
+          const next = this.#run === run ? LogFile.open(this.#file) : undefined;
+          if (next) {
+            current?.close();
+            current = next;
+            continue;
+          }
+        }
+        if (ended) return;
+        await Promise.race([once(this.#changed, 'change'), once(output, 'close')]);
+      }
+    } finally {
+      older?.close();
+      current?.close();
     }
   }
-}
-
-async function* linesOf(file: string, start: number): AsyncGenerator<string> {
-  if (!existsSync(file)) return;
-  yield* createInterface({ input: createReadStream(file, { start, encoding: 'utf8' }), crlfDelay: 0 });
 }

@@ -1,12 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { finished } from 'node:stream/promises';
 import { KipError, type ContainerContext, type ImageProcess, type ImageResolver, type ProcessSpec } from '@skipper/api';
 import type { Container, ContainerState, ContainerStatus } from 'kubernetes-types/core/v1.d.ts';
-import type { PodExecOptions } from '../contracts.ts';
-import { ContainerError } from './environment.ts';
+import { createBackOff } from './back-off.ts';
+import { runCommand, type CommandStreams } from './command.ts';
+import { ContainerError } from './container-error.ts';
 import type { ContainerLog } from './container-log.ts';
+import { runLifecycleHook } from './lifecycle-hook.ts';
 import type { ProcessRecords } from './process-records.ts';
-import { runProbes } from './probes.ts';
+import { runProbes, unsupportedProbe } from './probes.ts';
 import { spawnSupervised, type Exit, type SupervisedProcess } from './supervised-process.ts';
 
 /** What a container needs of its pod and node. */
@@ -23,9 +24,13 @@ export interface ContainerHost {
   event(type: 'Normal' | 'Warning', reason: string, message: string): void;
 }
 
-const firstBackOffMs = 10_000;
-const longestBackOffMs = 300_000;
+// The kubelet's: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy
+const crashBackOff = { firstMs: 10_000, longestMs: 300_000 };
 const backOffForgottenAfterMs = 600_000;
+/** What is only missing (a Secret, a key) may come any moment. */
+const missingBackOff = { firstMs: 1_000, longestMs: 30_000 };
+const progressEveryMs = 500;
+const outputAfterExitMs = 1_000;
 
 /** Runs one container, again and again as its pod's restart policy says, and knows its state. */
 export class ContainerRunner {
@@ -33,20 +38,26 @@ export class ContainerRunner {
   readonly log: ContainerLog;
   readonly #host: ContainerHost;
   readonly #stopping = new AbortController();
+  #graceSeconds: number;
   #process: SupervisedProcess | undefined;
   #stopSignal: NodeJS.Signals = 'SIGTERM';
   #current: { image: ImageProcess; context: ContainerContext } | undefined;
   #state: ContainerState = { waiting: { reason: 'ContainerCreating' } };
-  #lastState: ContainerState = {};
+  #lastState: ContainerState;
   #restartCount: number;
   #ready = false;
   #started = false;
+  #progressAt = 0;
 
-  constructor(container: Container, log: ContainerLog, host: ContainerHost, restartCount: number) {
+  /** @param before what was known of the container when the cluster ran last. */
+  constructor(container: Container, log: ContainerLog, host: ContainerHost, before: ContainerStatus | undefined) {
     this.container = container;
     this.log = log;
     this.#host = host;
-    this.#restartCount = restartCount;
+    this.#graceSeconds = host.graceSeconds;
+    const ranBefore = before?.state?.running !== undefined || before?.state?.terminated !== undefined;
+    this.#restartCount = (before?.restartCount ?? 0) + (ranBefore ? 1 : 0);
+    this.#lastState = before?.state?.terminated ? { terminated: before.state.terminated } : (before?.lastState ?? {});
   }
 
   get status(): ContainerStatus {
@@ -61,42 +72,50 @@ export class ContainerRunner {
 
   /** Resolves when the container will not run again: stopped, or ended and not to be restarted. */
   async run(): Promise<void> {
-    let backOff = firstBackOffMs;
+    const crashes = createBackOff(crashBackOff.firstMs, crashBackOff.longestMs);
+    const failures = createBackOff(crashBackOff.firstMs, crashBackOff.longestMs);
+    const absences = createBackOff(missingBackOff.firstMs, missingBackOff.longestMs);
     let restarted = false;
     while (!this.#stopping.signal.aborted) {
       const begunAt = Date.now();
       try {
         const exit = await this.#runOnce();
         if (this.#stopping.signal.aborted) return;
+        failures.reset();
+        absences.reset();
         const { restartPolicy } = this.#host;
         if (restartPolicy === 'Never' || (restartPolicy === 'OnFailure' && exit.exitCode === 0)) return;
-        if (Date.now() - begunAt > backOffForgottenAfterMs) [backOff, restarted] = [firstBackOffMs, false];
-        if (restarted) {
-          this.#lastState = this.#state;
-          this.#set({ waiting: { reason: 'CrashLoopBackOff', message: `back-off ${backOff / 1000}s restarting failed container=${this.container.name}` } });
-          this.#host.event('Warning', 'BackOff', 'Back-off restarting failed container');
-          await this.#pause(backOff);
-          backOff = Math.min(backOff * 2, longestBackOffMs);
+        if (Date.now() - begunAt > backOffForgottenAfterMs) {
+          crashes.reset();
+          restarted = false;
         }
+        if (restarted) await this.#backOff(crashes.next());
         restarted = true;
         this.#restartCount += 1;
       } catch (error) {
         if (this.#stopping.signal.aborted) return;
-        await this.#cannotStart(error as Error, backOff);
-        backOff = Math.min(backOff * 2, longestBackOffMs);
+        await this.#cannotStart(error as Error, error instanceof ContainerError ? absences.next() : failures.next());
       }
     }
   }
 
-  async #cannotStart(error: Error, backOff: number): Promise<void> {
+  async #backOff(ms: number): Promise<void> {
+    this.#set({ waiting: { reason: 'CrashLoopBackOff', message: `back-off ${ms / 1000}s restarting failed container=${this.container.name}` } });
+    this.#host.event('Warning', 'BackOff', `Back-off restarting failed container ${this.container.name}`);
+    await this.#pause(ms);
+  }
+
+  async #cannotStart(error: Error, waitMs: number): Promise<void> {
     const hint = error instanceof KipError && error.hint ? ` ${error.hint}` : '';
     const message = `${error.message}${hint}`;
-    const unavailable = error instanceof KipError && error.code === 'engine-unavailable';
-    const reason = error instanceof ContainerError ? error.reason : unavailable ? 'ErrImagePull' : 'CreateContainerError';
     this.#host.event('Warning', 'Failed', message);
-    this.#set({ waiting: { reason, message } });
-    // What is only missing may come any moment; what failed may fail for long.
-    await this.#pause(error instanceof ContainerError ? 1_000 : backOff);
+    if (error instanceof ContainerError) this.#set({ waiting: { reason: error.reason, message } });
+    else if (error instanceof KipError && error.code === 'engine-unavailable') {
+      this.#set({ waiting: { reason: 'ErrImagePull', message } });
+      await this.#pause(Math.min(waitMs, 1_000));
+      if (!this.#stopping.signal.aborted) this.#set({ waiting: { reason: 'ImagePullBackOff', message: `Back-off pulling image "${this.container.image}": ${message}` } });
+    } else this.#set({ waiting: { reason: 'CreateContainerError', message } });
+    await this.#pause(waitMs);
   }
 
   async #pause(ms: number): Promise<void> {
@@ -105,57 +124,103 @@ export class ContainerRunner {
 
   async #runOnce(): Promise<Exit> {
     const { signal } = this.#stopping;
+    const unsupported = unsupportedProbe(this.container);
+    if (unsupported) throw new ContainerError('CreateContainerError', unsupported);
     const reference = this.container.image ?? '';
     const image = this.#host.images(reference);
     if (!image) throw new KipError('engine-unavailable', `No program is known here for image "${reference}".`);
-    await image.prepare({ enginesDir: this.#host.enginesDir, signal, progress: (message) => this.#progress(message) });
-    this.log.startRun();
+    let fetched = false;
+    const progress = (message: string): void => {
+      if (!fetched) this.#host.event('Normal', 'Pulling', `Pulling image "${reference}": ${message}`);
+      fetched = true;
+      this.#progress(message);
+    };
+    await image.prepare({ enginesDir: this.#host.enginesDir, signal, progress });
+    this.#host.event('Normal', 'Pulled', fetched ? `Successfully pulled image "${reference}"` : `Container image "${reference}" already present on machine`);
     const bare = await this.#host.context(this.container, signal);
-    const context: ContainerContext = { ...bare, run: (spec) => this.#runToEnd(spec, bare) };
-    const spec = await image.start(context);
     signal.throwIfAborted();
-    const child = await spawnSupervised(spec, { uid: bare.uid, gid: bare.gid, graceSeconds: this.#host.graceSeconds });
+    this.log.startRun();
+    const context: ContainerContext = { ...bare, run: (spec) => this.#runToEnd(spec, bare) };
+    try {
+      const spec = await image.start(context);
+      signal.throwIfAborted();
+      this.#host.event('Normal', 'Created', `Created container ${this.container.name}`);
+      return await this.#supervise(spec, image, context);
+    } finally {
+      this.log.endRun();
+    }
+  }
+
+  async #supervise(spec: ProcessSpec, image: ImageProcess, context: ContainerContext): Promise<Exit> {
+    const { signal } = this.#stopping;
+    const child = await spawnSupervised(spec, { uid: context.uid, gid: context.gid, graceSeconds: this.#host.graceSeconds });
     const recordKey = `${this.#host.key}_${this.container.name}`;
     this.#host.records.add(recordKey, child.pid);
+    const output = this.#collectOutput(child);
     this.#process = child;
     this.#stopSignal = spec.stopSignal ?? 'SIGTERM';
     this.#current = { image, context };
-    this.#collectOutput(child);
     const startedAt = new Date().toISOString();
     this.#set({ running: { startedAt } });
     this.#host.event('Normal', 'Started', `Started container ${this.container.name}`);
-    if (signal.aborted) child.signal(this.#stopSignal);
-    const probing = new AbortController();
-    this.#probe(child, context.podIP, probing.signal);
+    // The stop came while the process was being made, and did not see it.
+    if (signal.aborted) void terminate(child, this.#stopSignal, this.#graceSeconds);
+    const watching = new AbortController();
+    void this.#afterStart(child, context, watching.signal);
     const exit = await child.exited;
-    probing.abort();
-    this.log.endRun();
+    watching.abort();
+    await output();
     this.#host.records.remove(recordKey);
     this.#process = undefined;
     this.#current = undefined;
     this.#ready = this.#started = false;
-    if (!this.#stopping.signal.aborted) this.#lastState = this.#state.running ? {} : this.#state;
-    this.#set({ terminated: { exitCode: exit.exitCode, reason: exit.exitCode === 0 ? 'Completed' : 'Error', startedAt, finishedAt: new Date().toISOString(), ...(exit.signal ? { message: `killed by ${exit.signal}` } : {}) } });
-    this.#lastState = this.#state;
+    const cause = exit.signal ? { message: `killed by ${exit.signal}` } : {};
+    const ended: ContainerState = { terminated: { exitCode: exit.exitCode, reason: exit.exitCode === 0 ? 'Completed' : 'Error', startedAt, finishedAt: new Date().toISOString(), ...cause } };
+    this.#set(ended);
+    this.#lastState = ended;
     return exit;
   }
 
+  /** The hook comes first: until it is done, the container does not count as started. */
+  async #afterStart(child: SupervisedProcess, context: ContainerContext, signal: AbortSignal): Promise<void> {
+    const failure = await runLifecycleHook(this.container.lifecycle?.postStart, { podIP: context.podIP, container: this.container, run: (argv, hookSignal) => this.#capture(argv, hookSignal) }, signal);
+    if (signal.aborted) return;
+    if (failure !== undefined) {
+      this.#host.event('Warning', 'FailedPostStartHook', `PostStartHook failed: ${failure}`);
+      return terminate(child, this.#stopSignal, this.#host.graceSeconds);
+    }
+    runProbes({ podIP: context.podIP, container: this.container, run: (argv, probeSignal) => this.#capture(argv, probeSignal) }, {
+      started: () => this.#mark(child, { started: true }),
+      ready: (ready) => this.#mark(child, { ready }),
+      failed: (kind, message) => this.#host.event('Warning', 'Unhealthy', `${kind} probe failed: ${message}`),
+      unhealthy: (kind, probe) => {
+        this.#host.event('Normal', 'Killing', `Container ${this.container.name} failed ${kind.toLowerCase()} probe, will be restarted`);
+        const { terminationGracePeriodSeconds = this.#host.graceSeconds } = probe as { terminationGracePeriodSeconds?: number };
+        void terminate(child, this.#stopSignal, terminationGracePeriodSeconds);
+      },
+    }, signal);
+  }
+
   #progress(message: string): void {
+    if (Date.now() - this.#progressAt < progressEveryMs) return;
+    this.#progressAt = Date.now();
     this.#set({ waiting: { reason: 'ContainerCreating', message } });
-    this.#host.event('Normal', 'Pulling', message);
   }
 
   async #runToEnd(spec: ProcessSpec, identity: Pick<ContainerContext, 'uid' | 'gid'>): Promise<void> {
+    this.#stopping.signal.throwIfAborted();
     const child = await spawnSupervised(spec, { uid: identity.uid, gid: identity.gid, graceSeconds: 0 });
     const recordKey = `${this.#host.key}_${this.container.name}_setup`;
     this.#host.records.add(recordKey, child.pid);
     const abort = (): void => child.kill();
     this.#stopping.signal.addEventListener('abort', abort);
+    if (this.#stopping.signal.aborted) abort();
     let tail = '';
-    child.stderr.on('data', (chunk: Buffer) => (tail = (tail + chunk.toString()).slice(-2000)));
-    this.#collectOutput(child);
+    child.stderr.on('data', (chunk: Buffer | string) => (tail = (tail + chunk.toString()).slice(-2000)));
+    const output = this.#collectOutput(child);
     try {
       const { exitCode } = await child.exited;
+      await output();
       if (exitCode !== 0) throw new Error(`${spec.file} ended with exit code ${exitCode}: ${tail.trim().split('\n').slice(-3).join(' ')}`);
     } finally {
       this.#stopping.signal.removeEventListener('abort', abort);
@@ -163,30 +228,31 @@ export class ContainerRunner {
     }
   }
 
-  #collectOutput({ stdout, stderr }: SupervisedProcess): void {
-    for (const stream of [stdout, stderr]) stream.setEncoding('utf8').on('data', (chunk: string) => this.log.append(chunk));
-  }
-
-  #probe(child: SupervisedProcess, podIP: string, signal: AbortSignal): void {
-    const run = async (argv: string[], probeSignal: AbortSignal): Promise<{ exitCode: number; output: string }> => {
-      let output = '';
-      const collect = (chunk: string): void => void (output = (output + chunk).slice(-1024));
-      const exitCode = await this.#execute(argv, { collect, signal: probeSignal });
-      return { exitCode, output };
+  /** @returns waits until everything is in the log, after the process has ended. */
+  #collectOutput({ stdout, stderr }: SupervisedProcess): () => Promise<unknown> {
+    const streams = [stdout, stderr];
+    const ends = streams.map((stream, index) => new Promise<void>((resolve) => {
+      stream.setEncoding('utf8').on('data', (chunk: string) => this.log.append(String(index), chunk));
+      stream.once('error', () => resolve());
+      stream.once('close', () => resolve());
+    }));
+    return async () => {
+      // A daemon that left the process group may hold them open for good.
+      const timer = setTimeout(() => streams.forEach((stream) => stream.destroy()), outputAfterExitMs);
+      await Promise.all(ends);
+      clearTimeout(timer);
     };
-    runProbes({ podIP, container: this.container, run }, {
-      started: () => this.#mark({ started: true }),
-      ready: (ready) => this.#mark({ ready }),
-      failed: (kind, message) => this.#host.event('Warning', 'Unhealthy', `${kind} probe failed: ${message}`),
-      unhealthy: (kind) => {
-        this.#host.event('Normal', 'Killing', `Container ${this.container.name} failed ${kind.toLowerCase()} probe, will be restarted`);
-        void terminate(child, this.#stopSignal, this.#host.graceSeconds);
-      },
-    }, signal);
   }
 
-  #mark(change: { ready?: boolean; started?: boolean }): void {
-    if (!this.#process) return;
+  async #capture(argv: string[], signal: AbortSignal): Promise<{ exitCode: number; output: string }> {
+    let output = '';
+    if (!this.#current) return { exitCode: 126, output: 'the container does not run' };
+    const exitCode = await runCommand(this.#current.image, this.#current.context, argv, { collect: (chunk) => void (output = (output + chunk).slice(-1024)), signal });
+    return { exitCode, output };
+  }
+
+  #mark(child: SupervisedProcess, change: { ready?: boolean; started?: boolean }): void {
+    if (this.#process !== child || this.#stopping.signal.aborted) return;
     this.#ready = change.ready ?? this.#ready;
     this.#started = change.started ?? this.#started;
     this.#host.changed();
@@ -198,62 +264,37 @@ export class ContainerRunner {
   }
 
   /** Runs a command beside the container's process. @returns its exit code; 127 when there is no such command. @throws ContainerError when the container does not run. */
-  async exec(options: Pick<PodExecOptions, 'command' | 'stdin' | 'stdout' | 'stderr' | 'signal'>): Promise<number> {
+  async exec(command: string[], streams: CommandStreams): Promise<number> {
     if (!this.#current) throw new ContainerError('BadRequest', `container ${this.container.name} is not running`);
-    return this.#execute(options.command, options);
-  }
-
-  async #execute(argv: string[], { collect, stdin, stdout, stderr, signal }: Partial<PodExecOptions> & { collect?(chunk: string): void; signal: AbortSignal }): Promise<number> {
-    if (!this.#current) return 126;
-    const { image, context } = this.#current;
-    const command = await image.exec?.(argv, context);
-    const emit = (chunk: string | undefined, stream: PodExecOptions['stdout']): void => {
-      if (!chunk) return;
-      collect?.(chunk);
-      stream?.write(chunk);
-    };
-    if (!command) {
-      emit(`exec: "${argv[0] ?? ''}": executable file not found in $PATH\n`, stderr);
-      return 127;
-    }
-    if (typeof command === 'function') {
-      const result = await command(signal);
-      emit(result.stdout, stdout);
-      emit(result.stderr, stderr);
-      return result.exitCode;
-    }
-    const child = await spawnSupervised(command, { uid: context.uid, gid: context.gid, graceSeconds: 0, stdin: stdin !== undefined });
-    const abort = (): void => child.kill();
-    signal.addEventListener('abort', abort);
-    if (signal.aborted) abort();
-    if (child.stdin) {
-      // The command may end without reading everything.
-      child.stdin.on('error', () => undefined);
-      stdin!.pipe(child.stdin);
-    }
-    for (const [from, to] of [[child.stdout, stdout], [child.stderr, stderr]] as const) {
-      if (to) from.pipe(to, { end: false });
-      else from.setEncoding('utf8').on('data', (chunk: string) => collect?.(chunk));
-    }
-    const [{ exitCode }] = await Promise.all([child.exited, ...[child.stdout, child.stderr].map((stream) => finished(stream).catch(() => undefined))]);
-    signal.removeEventListener('abort', abort);
-    return exitCode;
+    return runCommand(this.#current.image, this.#current.context, command, streams);
   }
 
   /** Asks the container to stop and kills it when it takes too long. Resolves when it has ended. */
   async stop(graceSeconds: number): Promise<void> {
+    this.#graceSeconds = graceSeconds;
+    const begunAt = Date.now();
     const child = this.#process;
-    if (child && graceSeconds > 0) await this.#beforeStop(graceSeconds);
+    if (child) {
+      this.#host.event('Normal', 'Killing', `Stopping container ${this.container.name}`);
+      if (graceSeconds > 0) await this.#beforeStop(graceSeconds);
+    }
     this.#stopping.abort();
     this.#ready = false;
-    if (child) await terminate(child, this.#stopSignal, graceSeconds);
+    // What the hook took is gone, but a process is never killed unasked.
+    if (child) await terminate(child, this.#stopSignal, Math.max(Math.min(graceSeconds, 2), graceSeconds - (Date.now() - begunAt) / 1000));
+  }
+
+  /** Ends it now. */
+  kill(): void {
+    this.#stopping.abort();
+    this.#process?.kill();
   }
 
   async #beforeStop(graceSeconds: number): Promise<void> {
-    const command = this.container.lifecycle?.preStop?.exec?.command;
-    if (!command) return;
-    const exitCode = await this.#execute(command, { signal: AbortSignal.timeout(graceSeconds * 1000) }).catch(() => -1);
-    if (exitCode !== 0) this.#host.event('Warning', 'FailedPreStopHook', `PreStopHook ended with exit code ${exitCode}`);
+    const signal = AbortSignal.any([AbortSignal.timeout(graceSeconds * 1000), this.#stopping.signal]);
+    const podIP = this.#current?.context.podIP ?? '';
+    const failure = await runLifecycleHook(this.container.lifecycle?.preStop, { podIP, container: this.container, run: (argv, hookSignal) => this.#capture(argv, hookSignal) }, signal);
+    if (failure !== undefined) this.#host.event('Warning', 'FailedPreStopHook', `PreStopHook failed: ${failure}`);
   }
 }
 

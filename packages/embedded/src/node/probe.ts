@@ -1,7 +1,7 @@
 import { request } from 'node:http';
 import { request as requestSecurely } from 'node:https';
 import { connect } from 'node:net';
-import type { Container, HTTPGetAction, Probe } from 'kubernetes-types/core/v1.d.ts';
+import type { Container, HTTPGetAction, LifecycleHandler, Probe } from 'kubernetes-types/core/v1.d.ts';
 
 export interface ProbeTarget {
   podIP: string;
@@ -18,18 +18,32 @@ export interface ProbeResult {
 
 /** Asks once, for at most the probe's `timeoutSeconds`. Never throws. */
 export async function probeOnce(probe: Probe, target: ProbeTarget, signal: AbortSignal): Promise<ProbeResult> {
-  const timeout = AbortSignal.any([signal, AbortSignal.timeout((probe.timeoutSeconds ?? 1) * 1000)]);
+  const seconds = probe.timeoutSeconds ?? 1;
+  // By hand: a probe runs for as long as its container, and AbortSignal.any would gather at the container's signal.
+  const limit = new AbortController();
+  const abort = (): void => limit.abort();
+  const timer = setTimeout(abort, seconds * 1000);
+  signal.addEventListener('abort', abort);
   try {
-    if (probe.exec) {
-      const { exitCode, output } = await target.run(probe.exec.command ?? [], timeout);
-      return { success: exitCode === 0, message: output.trim() || `exit code ${exitCode}` };
-    }
-    if (probe.httpGet) return await getOnce(probe.httpGet, target, timeout);
-    if (probe.tcpSocket) return await connectOnce(probe.tcpSocket.host || target.podIP, portNumber(probe.tcpSocket.port, target.container), timeout);
-    return { success: false, message: 'this kind of probe is not supported here' };
+    const result = await actOnce(probe, target, limit.signal);
+    return limit.signal.aborted ? { success: false, message: `timed out after ${seconds} s` } : result;
   } catch (error) {
-    return { success: false, message: timeout.aborted ? 'timed out' : (error as Error).message };
+    return { success: false, message: limit.signal.aborted ? `timed out after ${seconds} s` : (error as Error).message };
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', abort);
   }
+}
+
+/** What probes and lifecycle hooks have in common. */
+export async function actOnce(action: Probe | LifecycleHandler, target: ProbeTarget, signal: AbortSignal): Promise<ProbeResult> {
+  if (action.exec) {
+    const { exitCode, output } = await target.run(action.exec.command ?? [], signal);
+    return { success: exitCode === 0, message: output.trim() || `exit code ${exitCode}` };
+  }
+  if (action.httpGet) return getOnce(action.httpGet, target, signal);
+  if (action.tcpSocket) return connectOnce(action.tcpSocket.host || target.podIP, portNumber(action.tcpSocket.port, target.container), signal);
+  return { success: false, message: 'this kind of action is not supported here' };
 }
 
 function portNumber(port: number | string, container: Container): number {
@@ -50,7 +64,9 @@ function getOnce(action: HTTPGetAction, target: ProbeTarget, signal: AbortSignal
       signal,
     };
     const asked = (action.scheme === 'HTTPS' ? requestSecurely : request)(options, (answer) => {
-      answer.resume();
+      answer.on('error', () => undefined);
+      // Only the status counts.
+      answer.destroy();
       const status = answer.statusCode ?? 0;
       resolve({ success: status >= 200 && status < 400, message: `HTTP probe failed with statuscode: ${status}` });
     });
@@ -63,9 +79,9 @@ function connectOnce(host: string, port: number, signal: AbortSignal): Promise<P
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port, signal });
     socket.once('connect', () => {
-      socket.destroy();
+      socket.end();
       resolve({ success: true, message: '' });
     });
-    socket.once('error', reject);
+    socket.on('error', reject);
   });
 }
