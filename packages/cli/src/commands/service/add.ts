@@ -52,7 +52,7 @@ function serviceOf(type: string, options: AddOptions): StatefulService {
   const engine = engineOf(type as ServiceType);
   const refused = options.version === undefined ? undefined : engine.refuses(options.version);
   if (refused) throw new KipError('usage', refused);
-  for (const [flag, value] of [['--storage', options.storage], ['--cpu', options.cpu], ['--memory', options.memory]] as const) if (value !== undefined) requirePositiveQuantity(flag, value);
+  for (const [flag, value, example] of [['--storage', options.storage, '5Gi'], ['--cpu', options.cpu, '500m'], ['--memory', options.memory, '512Mi']] as const) if (value !== undefined) requirePositiveQuantity(flag, value, example);
   const amounts = { ...(options.cpu === undefined ? {} : { cpu: options.cpu }), ...(options.memory === undefined ? {} : { memory: options.memory }) };
   return {
     metadata: { name: options.name },
