@@ -34,7 +34,7 @@ export function labelErrors(labels: unknown, field: string): FieldError[] {
   });
 }
 
-/** Labels and annotations of any kind. */
+/** What every object has of its own: labels, annotations, finalizers, owners. */
 export function metadataErrors({ metadata }: ApiObject): FieldError[] {
   const errors = labelErrors(metadata.labels, 'metadata.labels');
   const annotations = metadata.annotations ?? {};
@@ -43,6 +43,12 @@ export function metadataErrors({ metadata }: ApiObject): FieldError[] {
   if (size > annotationsLimit) errors.push({ reason: 'FieldValueTooLong', field: 'metadata.annotations', message: `Too long: may not be more than ${annotationsLimit} bytes` });
   for (const [index, owner] of (metadata.ownerReferences ?? []).entries()) {
     for (const field of ['apiVersion', 'kind', 'name', 'uid'] as const) if (!owner[field]) errors.push(invalid(`metadata.ownerReferences[${index}].${field}`, owner[field] ?? '', 'must not be empty'));
+  }
+  for (const finalizer of metadata.finalizers ?? []) errors.push(...keyErrors(finalizer, 'metadata.finalizers'));
+  const controllers = (metadata.ownerReferences ?? []).filter(({ controller }) => controller);
+  if (controllers.length > 1) {
+    const [first, second] = controllers.map(({ kind, name }) => `${kind}/${name}`);
+    errors.push(invalid('metadata.ownerReferences', metadata.ownerReferences, `Only one reference can have Controller set to true. Found "true" in references for ${first} and ${second}`));
   }
   return errors;
 }
@@ -203,10 +209,24 @@ function dataErrors(object: ApiObject): FieldError[] {
   return errors;
 }
 
+function leaseErrors({ spec }: ApiObject): FieldError[] {
+  const seconds = spec?.leaseDurationSeconds;
+  return typeof seconds === 'number' && seconds <= 0 ? [invalid('spec.leaseDurationSeconds', seconds, 'must be greater than 0')] : [];
+}
+
+function eventErrors({ metadata, involvedObject }: ApiObject): FieldError[] {
+  // What belongs to no namespace has its events in `default`.
+  const namespace = involvedObject?.namespace ?? '';
+  if (namespace === metadata.namespace || (namespace === '' && metadata.namespace === 'default')) return [];
+  return [invalid('involvedObject.namespace', namespace, 'does not match event.namespace')];
+}
+
 /** By the name of the type. */
 export const builtinRules: Readonly<Record<string, (object: ApiObject, old: ApiObject | undefined) => FieldError[]>> = {
   'io.k8s.api.core.v1.Pod': ({ spec }) => podErrors(spec, 'spec'),
   'io.k8s.api.core.v1.Service': serviceErrors,
+  'io.k8s.api.core.v1.Event': eventErrors,
+  'io.k8s.api.coordination.v1.Lease': leaseErrors,
   'io.k8s.api.core.v1.PersistentVolumeClaim': claimErrors,
   'io.k8s.api.core.v1.Secret': dataErrors,
   'io.k8s.api.core.v1.ConfigMap': dataErrors,

@@ -5,7 +5,6 @@ import { customResourceDefinitionStrategy } from './strategies/custom-resource-d
 import { namespaceStrategy } from './strategies/namespace.ts';
 import { podStrategy } from './strategies/pod.ts';
 import { dataStrategy } from './strategies/data.ts';
-import { eventStrategy, leaseStrategy } from './strategies/small-kinds.ts';
 import { serviceStrategy } from './strategies/service.ts';
 import { deploymentStrategy, replicaSetStrategy, statefulSetStrategy } from './strategies/workload.ts';
 
@@ -52,7 +51,7 @@ export const builtinKinds: readonly KindDefinition[] = [
   define('v1', 'ServiceAccount', 'serviceaccounts', true, { shortNames: ['sa'] }),
   define('v1', 'PersistentVolumeClaim', 'persistentvolumeclaims', true, { shortNames: ['pvc'], status: true, strategy: claimStrategy }),
   define('v1', 'PersistentVolume', 'persistentvolumes', false, { shortNames: ['pv'], status: true }),
-  define('v1', 'Event', 'events', true, { shortNames: ['ev'], selectableFields: eventFields, strategy: eventStrategy, storage: 'core/events' }),
+  define('v1', 'Event', 'events', true, { shortNames: ['ev'], selectableFields: eventFields, storage: 'core/events' }),
   define('v1', 'Node', 'nodes', false, { shortNames: ['no'], status: true, selectableFields: fields('spec.unschedulable') }),
   define('v1', 'ResourceQuota', 'resourcequotas', true, { shortNames: ['quota'], status: true }),
   define('v1', 'LimitRange', 'limitranges', true, { shortNames: ['limits'] }),
@@ -63,7 +62,7 @@ export const builtinKinds: readonly KindDefinition[] = [
   define('networking.k8s.io/v1', 'NetworkPolicy', 'networkpolicies', true, { shortNames: ['netpol'] }),
   define('networking.k8s.io/v1', 'Ingress', 'ingresses', true, { shortNames: ['ing'], status: true }),
   define('policy/v1', 'PodDisruptionBudget', 'poddisruptionbudgets', true, { shortNames: ['pdb'], status: true }),
-  define('coordination.k8s.io/v1', 'Lease', 'leases', true, { strategy: leaseStrategy }),
+  define('coordination.k8s.io/v1', 'Lease', 'leases', true),
   define('storage.k8s.io/v1', 'StorageClass', 'storageclasses', false, { shortNames: ['sc'] }),
   define('rbac.authorization.k8s.io/v1', 'Role', 'roles', true),
   define('rbac.authorization.k8s.io/v1', 'RoleBinding', 'rolebindings', true),

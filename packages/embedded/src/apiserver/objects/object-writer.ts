@@ -5,7 +5,6 @@ import type { ObjectMeta } from 'kubernetes-types/meta/v1.d.ts';
 import type { ApiObject, KindDefinition, PatchApi, SchemaApi, StrategyContext } from '../../contracts.ts';
 import type { Frozen, ObjectKey, ObjectStore } from '../store/object-store.ts';
 import { alreadyExists, badRequest, conflict, failure, forbidden, invalid, notFound } from './failures.ts';
-import { requireMetadata } from './object-meta.ts';
 import { requireNames } from './object-names.ts';
 
 export interface WriteOptions {
@@ -202,7 +201,7 @@ export class ObjectWriter {
     const malformed = kind.custom ? undefined : shape.find(({ reason }) => reason === 'FieldValueTypeInvalid');
     // Kubernetes cannot even read such an object of a built-in kind.
     if (malformed) throw badRequest(`${object.kind} in version "${kind.type.version}" cannot be handled as a ${object.kind}: ${malformed.field}: ${malformed.message}`);
-    const errors = [...requireNames(kind, object), ...requireMetadata(object), ...shape];
+    const errors = [...requireNames(kind, object), ...shape];
     // A type's own rules may take the shape for granted.
     if (errors.length === 0) errors.push(...(kind.strategy.validate?.(object, old) ?? []));
     if (errors.length > 0) throw invalid(kind, object.metadata.name ?? '', errors);
