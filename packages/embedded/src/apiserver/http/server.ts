@@ -31,6 +31,8 @@ export interface ApiServer {
 const version = { major: '1', minor: '32', gitVersion: 'v1.32.0+kip', gitCommit: '', gitTreeState: 'clean', buildDate: '2025-01-01T00:00:00Z', goVersion: 'none', compiler: 'node', platform: `${process.platform}/${process.arch}` };
 
 const protobufOpenApi = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
+/** In a Content-Type `@` is not allowed, so Kubernetes answers with a dot in its place. */
+const protobufOpenApiAnswer = protobufOpenApi.replace('@', '.');
 
 /** Serves the API on loopback. @throws the system's error when the port is taken. */
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
@@ -75,7 +77,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     if (path === '/openapi/v2') {
       if (!(request.headers.accept ?? '').includes(protobufOpenApi)) return answer(exchange, 200, schema.openApiV2(registry));
       const bytes = schema.openApiV2Protobuf(registry);
-      return void response.writeHead(200, { 'Content-Type': protobufOpenApi, 'Content-Length': bytes.length }).end(bytes);
+      return void response.writeHead(200, { 'Content-Type': protobufOpenApiAnswer, 'Content-Length': bytes.length }).end(bytes);
     }
     const document = path === '/openapi/v3' ? schema.openApiV3Index(registry) : schema.openApiV3(registry, path.slice('/openapi/v3/'.length));
     if (!document) throw failure(404, 'NotFound', 'the server could not find the requested resource');

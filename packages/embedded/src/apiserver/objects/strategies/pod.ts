@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ApiObject, Strategy } from '../../../contracts.ts';
 import { forbiddenChange } from './immutable.ts';
-import { podSpecErrors } from './pod-rules.ts';
 
 /** What may change in a running pod: set aside before its spec is compared. */
 function fixedPart(spec: any): unknown {
@@ -15,7 +14,7 @@ export const podStrategy: Strategy = {
     object['status'] = { phase: 'Pending', qosClass: qualityOf(object) };
   },
   validate(object, old) {
-    if (!old) return podSpecErrors(object['spec'], 'spec');
+    if (!old) return [];
     const moved = old['spec'].nodeName && old['spec'].nodeName !== object['spec'].nodeName;
     if (!moved && isDeepStrictEqual(fixedPart(old['spec']), fixedPart(object['spec']))) return [];
     return [forbiddenChange('spec', 'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)')];

@@ -1,6 +1,5 @@
-import type { ApiObject, FieldError, Strategy, StrategyContext } from '../../../contracts.ts';
+import type { ApiObject, Strategy, StrategyContext } from '../../../contracts.ts';
 import { fieldError, immutable } from './immutable.ts';
-import { duplicate, portErrors, required } from './pod-rules.ts';
 
 /** 10.96.0.0/16. The addresses lead nowhere here: clients reach a pod by its own address or through a port-forward. */
 function freeAddress(context: StrategyContext): string {
@@ -26,19 +25,6 @@ function fill(object: ApiObject): void {
   spec.ipFamilyPolicy ??= 'SingleStack';
 }
 
-function portListErrors(ports: any[]): FieldError[] {
-  const names = new Set<string>();
-  return ports.flatMap(({ name, port, targetPort }, index) => {
-    const path = `spec.ports[${index}]`;
-    const errors = portErrors(`${path}.port`, port);
-    if (typeof targetPort === 'number') errors.push(...portErrors(`${path}.targetPort`, targetPort));
-    if (!name && ports.length > 1) errors.push(required(`${path}.name`));
-    if (name && names.has(name)) errors.push(duplicate(`${path}.name`, name));
-    names.add(name);
-    return errors;
-  });
-}
-
 export const serviceStrategy: Strategy = {
   prepareCreate(object, context) {
     fill(object);
@@ -61,6 +47,6 @@ export const serviceStrategy: Strategy = {
     const { spec } = object as ApiObject & { spec: any };
     const errors = old && spec.type !== 'ExternalName' && old['spec'].type !== 'ExternalName' ? immutable('spec.clusterIPs[0]', old['spec'].clusterIP, spec.clusterIP) : [];
     if ((spec.ports ?? []).length === 0 && spec.clusterIP !== 'None' && spec.type !== 'ExternalName') errors.push(fieldError('FieldValueRequired', 'spec.ports', 'Required value'));
-    return [...errors, ...portListErrors(spec.ports ?? [])];
+    return errors;
   },
 };
