@@ -74,7 +74,8 @@ export function withoutManagedFields(object: ApiObject): ApiObject {
 
 /**
  * What an object of the kind is before any field is set: in Go the structs that are no pointers are there already, so their
- * presence is nothing that a manager could own. They are the ones whose schema has the default `{}`.
+ * presence is nothing that a manager could own. They are the ones whose schema has the default `{}`. Required lists and maps are
+ * there too, as nulls.
  */
 export function blankObject(kind: KindDefinition): JsonObject {
   const schema = schemaOf(kind);
@@ -86,6 +87,7 @@ function blankStruct(schema: SchemaNode | undefined): JsonObject {
   for (const [name, property] of Object.entries(schema?.properties ?? {})) {
     const value = property.default;
     if (typeof value === 'object' && value !== null && Object.keys(value).length === 0) out[name] = blankStruct(resolve(property));
+    else if (schema!.required?.includes(name) && (property.type === 'array' || property.type === 'object')) out[name] = null;
   }
   return out;
 }

@@ -40,8 +40,9 @@ function elementsOf(list: unknown[], kind: ListKind, schema: SchemaNode | undefi
 }
 
 const hasItems = (value: unknown): boolean => (Array.isArray(value) ? value.length > 0 : isObject(value) && Object.keys(value).length > 0);
-const isList = (value: unknown, other: unknown): boolean => Array.isArray(value) || (value === undefined && Array.isArray(other));
-const isMap = (value: unknown, other: unknown): boolean => isObject(value) || (value === undefined && isObject(other));
+/** Nothing, and null, take the form of what they are compared with. */
+const isList = (value: unknown, other: unknown): boolean => Array.isArray(value) || ((value ?? null) === null && Array.isArray(other));
+const isMap = (value: unknown, other: unknown): boolean => isObject(value) || ((value ?? null) === null && isObject(other));
 
 /** The fields that `value` sets. */
 export function fieldsOf(value: unknown, schema: SchemaNode | undefined, set: FieldSet = emptySet()): FieldSet {
@@ -116,7 +117,7 @@ function compareAt(left: unknown, right: unknown, schema: SchemaNode | undefined
   }
   if (isMap(left, right) && isMap(right, left)) {
     if (isAtomicMap(schema)) return leaf();
-    const [l, r] = [left as JsonObject | undefined, right as JsonObject | undefined];
+    const [l, r] = [isObject(left) ? left : undefined, isObject(right) ? right : undefined];
     for (const key of new Set([...Object.keys(l ?? {}), ...Object.keys(r ?? {})])) compareAt(own(l, key), own(r, key), fieldSchema(schema, key), [...path, `f:${key}`], result);
     return wrap();
   }

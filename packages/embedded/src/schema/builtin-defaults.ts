@@ -36,14 +36,8 @@ function rollingUpdate(field: string, values: Readonly<Record<string, unknown>>)
 }
 
 const deploymentStrategy = rollingUpdate('strategy', { maxUnavailable: '25%', maxSurge: '25%' });
-const statefulStrategy = rollingUpdate('updateStrategy', { partition: 0 });
+const statefulStrategy = rollingUpdate('updateStrategy', { partition: 0, maxUnavailable: 1 });
 const daemonStrategy = rollingUpdate('updateStrategy', { maxUnavailable: 1, maxSurge: 0 });
-
-/** Labels of a workload come from its template when it has none. */
-function labelsFromTemplate(object: Fields): void {
-  const labels = object.spec?.template?.metadata?.labels;
-  if (labels && !object.metadata?.labels) (object.metadata ??= {}).labels = structuredClone(labels);
-}
 
 export const builtinDefaults: Readonly<Record<string, TypeDefaults>> = {
   [core('Pod')]: (pod) => {
@@ -89,10 +83,6 @@ export const builtinDefaults: Readonly<Record<string, TypeDefaults>> = {
     for (const [name, amount] of Object.entries(item.max)) (item.default ??= {})[name] ??= amount;
     for (const [name, amount] of Object.entries(item.default ?? {})) (item.defaultRequest ??= {})[name] ??= amount;
   },
-  [apps('Deployment')]: labelsFromTemplate,
-  [apps('ReplicaSet')]: labelsFromTemplate,
-  [apps('DaemonSet')]: labelsFromTemplate,
-  [apps('StatefulSet')]: labelsFromTemplate,
   [apps('DeploymentSpec')]: (spec) => {
     fill(spec, { replicas: 1, revisionHistoryLimit: 10, progressDeadlineSeconds: 600 });
     deploymentStrategy(spec);
