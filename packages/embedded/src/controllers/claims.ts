@@ -4,7 +4,10 @@ import { parseQuantity, persistentVolumeClaims, pods, storageClasses } from '@sk
 import { createInformer, hasReason, type Informer, type KubeClient } from '@skipper/kube';
 import type { PersistentVolume, PersistentVolumeClaim, Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { Log } from '../contracts.ts';
+import { createEventRecorder } from '../event-recorder.ts';
 import { persistentVolumes } from '../kinds.ts';
+import { referenceTo } from './owned.ts';
+import { isFinished } from './pods.ts';
 import { createWorkQueue, type WorkQueue } from './work-queue.ts';
 
 const provisioner = 'skipper.dev/folder';
@@ -14,6 +17,7 @@ const protection = 'kubernetes.io/pvc-protection';
 export function startClaimController(client: KubeClient, podInformer: Informer<Pod>, volumesFolder: string, log: Log): WorkQueue {
   const claims = createInformer(client, persistentVolumeClaims, { log });
   const volumes = createInformer(client, persistentVolumes, { log });
+  const recorder = createEventRecorder(client, provisioner, log);
   const queue = createWorkQueue(reconcile, (key, error) => {
     if (!hasReason(error, 'Conflict')) log(`claim ${key}: ${error.message}`);
   });
@@ -22,7 +26,7 @@ export function startClaimController(client: KubeClient, podInformer: Informer<P
     if (type !== 'DELETED') queue.add(`volume ${object.metadata!.name}`);
   });
   podInformer.subscribe(({ type, object }) => {
-    if (type !== 'DELETED') return;
+    if (type !== 'DELETED' && !isFinished(object)) return;
     for (const volume of object.spec?.volumes ?? []) {
       if (volume.persistentVolumeClaim) queue.add(`claim ${object.metadata!.namespace}/${volume.persistentVolumeClaim.claimName}`);
     }
@@ -43,7 +47,14 @@ export function startClaimController(client: KubeClient, podInformer: Informer<P
       return;
     }
     if (claim.metadata!.deletionTimestamp) return release(claim);
-    if (claim.status?.phase !== 'Bound') return bind(claim);
+    if (claim.status?.phase !== 'Bound') {
+      try {
+        return await bind(claim);
+      } catch (error) {
+        recorder.record(referenceTo(claim, persistentVolumeClaims), 'Warning', 'ProvisioningFailed', `failed to provision volume: ${(error as Error).message}`);
+        throw error;
+      }
+    }
     await grow(claim);
   }
 
@@ -52,7 +63,7 @@ export function startClaimController(client: KubeClient, podInformer: Informer<P
     const { name, namespace, finalizers = [], resourceVersion } = claim.metadata!;
     // Asked of the server, not of memory: a pod may have come meanwhile.
     const { items } = await client.list(pods, { namespace: namespace! });
-    const used = items.some((pod) => pod.spec?.volumes?.some((volume) => volume.persistentVolumeClaim?.claimName === name));
+    const used = items.some((pod) => !isFinished(pod) && pod.spec?.volumes?.some((volume) => volume.persistentVolumeClaim?.claimName === name));
     if (used || !finalizers.includes(protection)) return;
     await client.patch(persistentVolumeClaims, name!, { metadata: { resourceVersion, finalizers: finalizers.filter((other) => other !== protection) } }, { namespace: namespace! });
   }
@@ -82,6 +93,7 @@ export function startClaimController(client: KubeClient, podInformer: Informer<P
     await client.patch(persistentVolumes, volumeName, { status: { phase: 'Bound' } }, { subresource: 'status' });
     await client.patch(persistentVolumeClaims, name!, { spec: { volumeName } }, { namespace: namespace! });
     await client.patch(persistentVolumeClaims, name!, { status: { phase: 'Bound', accessModes, capacity } }, { namespace: namespace!, subresource: 'status' });
+    recorder.record(referenceTo(claim, persistentVolumeClaims), 'Normal', 'ProvisioningSucceeded', `Successfully provisioned volume ${volumeName}`);
   }
 
   /** A folder has no size of its own: a larger claim only says more. */

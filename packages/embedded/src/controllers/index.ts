@@ -17,7 +17,7 @@ export function startControllers(client: KubeClient, { dataDir, log }: Controlle
     startClaimController(client, podInformer, join(dataDir, 'volumes'), log),
     startStatefulSetController(client, podInformer, log),
     startReplicaSetController(client, podInformer, log),
-    startDeploymentController(client, log),
+    startDeploymentController(client, podInformer, log),
     startEndpointsController(client, podInformer, log),
     startServiceAccountController(client, log),
     startEventExpiry(client, log),

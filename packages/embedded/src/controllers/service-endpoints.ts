@@ -5,7 +5,7 @@ import type { Endpoints, Pod, Service } from 'kubernetes-types/core/v1.d.ts';
 import type { Log } from '../contracts.ts';
 import { endpoints } from '../kinds.ts';
 import { fits } from './owned.ts';
-import { isFinished, isReady } from './pods.ts';
+import { isFinished, isGoing, isReady } from './pods.ts';
 import { createWorkQueue, type WorkQueue } from './work-queue.ts';
 
 /** Keeps the Endpoints of Services that select pods. */
@@ -16,9 +16,12 @@ export function startEndpointsController(client: KubeClient, podInformer: Inform
   });
   const keyOf = ({ metadata }: Service): string => `${metadata!.namespace}/${metadata!.name}`;
   all.subscribe(({ object }) => queue.add(keyOf(object)));
-  podInformer.subscribe(({ object, old }) => {
-    if (old && isReady(old) === isReady(object) && old.status?.podIP === object.status?.podIP && isDeepStrictEqual(old.metadata!.labels, object.metadata!.labels)) return;
-    for (const service of all.list(object.metadata!.namespace)) if (fits({ matchLabels: service.spec?.selector ?? {} }, object.metadata!.labels)) queue.add(keyOf(service));
+  podInformer.subscribe(({ type, object, old }) => {
+    if (type === 'MODIFIED' && old && isGoing(old) === isGoing(object) && isFinished(old) === isFinished(object) && isReady(old) === isReady(object) && old.status?.podIP === object.status?.podIP && isDeepStrictEqual(old.metadata!.labels, object.metadata!.labels)) return;
+    for (const service of all.list(object.metadata!.namespace)) {
+      const selector = { matchLabels: service.spec?.selector ?? {} };
+      if (fits(selector, object.metadata!.labels) || fits(selector, old?.metadata!.labels)) queue.add(keyOf(service));
+    }
   });
 
   async function reconcile(key: string): Promise<void> {
@@ -33,7 +36,7 @@ export function startEndpointsController(client: KubeClient, podInformer: Inform
     const wanted = subsetsOf(service, podInformer.list(namespace));
     const current = await client.find(endpoints, name, { namespace });
     if (!current) await client.create(endpoints, { metadata: { name, namespace, labels: service.metadata!.labels }, subsets: wanted });
-    else if (!isDeepStrictEqual(current.subsets ?? [], wanted)) await client.patch(endpoints, name, { subsets: wanted }, { namespace });
+    else if (!isDeepStrictEqual(current.subsets ?? [], wanted)) await client.patch(endpoints, name, { subsets: wanted.length > 0 ? wanted : null }, { namespace });
   }
 
   return {
@@ -46,7 +49,7 @@ export function startEndpointsController(client: KubeClient, podInformer: Inform
 }
 
 function subsetsOf({ spec }: Service, pods: readonly Pod[]): NonNullable<Endpoints['subsets']> {
-  const chosen = pods.filter((pod) => fits({ matchLabels: spec!.selector! }, pod.metadata!.labels) && pod.status?.podIP && !isFinished(pod) && !pod.metadata!.deletionTimestamp);
+  const chosen = pods.filter((pod) => fits({ matchLabels: spec!.selector! }, pod.metadata!.labels) && pod.status?.podIP && !isFinished(pod) && !isGoing(pod));
   const addressOf = (pod: Pod): object => ({
     ip: pod.status!.podIP!, nodeName: pod.spec!.nodeName, targetRef: { kind: 'Pod', namespace: pod.metadata!.namespace, name: pod.metadata!.name, uid: pod.metadata!.uid },
     ...(pod.spec!.hostname && pod.spec!.subdomain ? { hostname: pod.spec!.hostname } : {}),

@@ -3,17 +3,30 @@ import { createInformer, hasReason, type Informer, type KubeClient } from '@skip
 import type { StatefulSet, StatefulSetStatus } from 'kubernetes-types/apps/v1.d.ts';
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { Log } from '../contracts.ts';
-import { controllerRevisions } from '../kinds.ts';
-import { controlledBy, controllerOf } from './owned.ts';
+import { createEventRecorder } from '../event-recorder.ts';
+import { controllerOf, ownedBy, referenceTo } from './owned.ts';
 import { isAvailable, isFinished, isGoing, isReady, templateHash } from './pods.ts';
+import { recordRevision, templateOf } from './revisions.ts';
 import { sameStatus } from './same-status.ts';
+import { claimsOf, ordinalOf, ordinalsOf, ownerOfClaims, podOf, retentionOf, revisionLabel } from './stateful-set-pods.ts';
 import { createWorkQueue, type WorkQueue } from './work-queue.ts';
 
-const revisionLabel = 'controller-revision-hash';
+/** How soon to look again at a claim of a former pod that is still going. */
+const claimGoingMs = 500;
+
+/** What is known of one set during one pass. */
+interface Observation {
+  set: StatefulSet;
+  own: readonly Pod[];
+  /** Of the template now, and of the pods that are not to be changed yet. */
+  update: string;
+  current: string;
+}
 
 /** Keeps the pods of StatefulSets: in order, each with its own claims. */
 export function startStatefulSetController(client: KubeClient, podInformer: Informer<Pod>, log: Log): WorkQueue {
   const sets = createInformer(client, statefulSets, { log });
+  const recorder = createEventRecorder(client, 'statefulset-controller', log);
   const queue = createWorkQueue(reconcile, (key, error) => {
     if (!hasReason(error, 'Conflict', 'NotFound')) log(`statefulset ${key}: ${error.message}`);
   });
@@ -30,125 +43,131 @@ export function startStatefulSetController(client: KubeClient, podInformer: Info
     const set = sets.get(name, namespace) && (await client.find(statefulSets, name, { namespace }));
     if (!set || set.metadata!.deletionTimestamp) return;
     const { items } = await client.list(pods, { namespace });
-    const own = items.filter((pod) => controllerOf(pod)?.uid === set.metadata!.uid);
-    const revision = `${name}-${templateHash(set.spec!.template)}`;
-    await recordRevision(set, revision);
-    const current = set.status?.currentRevision ?? revision;
-    const later = await scaleAndRoll(set, own, revision, current);
-    await writeStatus(set, own, revision, current);
-    if (later !== undefined) queue.addAfter(key, later);
-  }
-
-  async function recordRevision(set: StatefulSet, revision: string): Promise<void> {
-    const { namespace } = set.metadata!;
-    if (set.status?.updateRevision === revision) return;
-    await client.create(controllerRevisions, {
-      metadata: { name: revision, namespace: namespace!, labels: set.spec!.template.metadata?.labels, ownerReferences: [controlledBy(set, 'apps/v1', 'StatefulSet')] },
-      data: { spec: { template: set.spec!.template } } as never, revision: set.metadata!.generation ?? 1,
-    }).catch((error: unknown) => {
-      if (!hasReason(error, 'AlreadyExists')) throw error;
-    });
+    const claimant = { owner: set, type: statefulSets, selector: set.spec!.selector };
+    const own = await ownedBy(client, pods, items, claimant, ({ metadata }) => metadata!.name!.replace(/-\d+$/, '') === name);
+    const update = `${name}-${templateHash(set.spec!.template)}`;
+    await recordRevision(client, set, update, own);
+    const seen: Observation = { set, own, update, current: set.status?.currentRevision || update };
+    const waits = [await scaleAndRoll(seen), await writeStatus(seen)].filter((wait) => wait !== undefined);
+    await keepClaims(seen);
+    if (waits.length > 0) queue.addAfter(key, Math.min(...waits));
   }
 
   /** Does what can be done now. @returns ms after which to look again when only time is waited for. */
-  async function scaleAndRoll(set: StatefulSet, own: readonly Pod[], revision: string, current: string): Promise<number | undefined> {
-    const { replicas = 1, podManagementPolicy, minReadySeconds, updateStrategy } = set.spec!;
-    const first = (set.spec as { ordinals?: { start?: number } }).ordinals?.start ?? 0;
+  async function scaleAndRoll(seen: Observation): Promise<number | undefined> {
+    const { set, own, update } = seen;
+    const { podManagementPolicy, minReadySeconds, updateStrategy } = set.spec!;
+    const { first, count } = ordinalsOf(set);
     const byOrdinal = new Map(own.map((pod) => [ordinalOf(pod), pod]));
     const parallel = podManagementPolicy === 'Parallel';
-    for (let ordinal = first; ordinal < first + replicas; ordinal++) {
+    const rolls = updateStrategy?.type !== 'OnDelete';
+    const firstRolled = first + (updateStrategy?.rollingUpdate?.partition ?? 0);
+    const isOutdated = (pod: Pod): boolean => pod.metadata!.labels?.[revisionLabel] !== update;
+
+    let wait: number | undefined;
+    for (let ordinal = first; ordinal < first + count; ordinal++) {
       const pod = byOrdinal.get(ordinal);
       if (!pod) {
-        const partition = updateStrategy?.type === 'RollingUpdate' ? (updateStrategy.rollingUpdate?.partition ?? 0) : 0;
-        await createPod(set, ordinal, ordinal >= first + partition ? revision : current);
-      } else if (isFinished(pod) && !isGoing(pod)) {
-        await remove(pod);
-        return undefined;
-      }
+        wait = await createPod(seen, ordinal, rolls && ordinal < firstRolled ? seen.current : update);
+      } else if (isFinished(pod) && !isGoing(pod)) await remove(set, pod);
       if (parallel) continue;
-      const available = pod && !isGoing(pod) ? isAvailable(pod, minReadySeconds) : false;
+      const available = pod && !isGoing(pod) && !isFinished(pod) ? isAvailable(pod, minReadySeconds) : false;
       if (available === true) continue;
       // A pod of an old template that cannot become ready must not keep its successor from coming.
-      if (pod && !isGoing(pod) && !isReady(pod) && pod.metadata!.labels?.[revisionLabel] !== revision && updateStrategy?.type !== 'OnDelete') await remove(pod);
-      return typeof available === 'number' ? available : undefined;
+      if (rolls && ordinal >= firstRolled && pod && !isGoing(pod) && !isFinished(pod) && !isReady(pod) && isOutdated(pod)) await remove(set, pod);
+      return typeof available === 'number' ? available : wait;
     }
-    const surplus = own.filter((pod) => ordinalOf(pod) < first || ordinalOf(pod) >= first + replicas).sort((a, b) => ordinalOf(b) - ordinalOf(a));
+    const surplus = own.filter((pod) => ordinalOf(pod) < first || ordinalOf(pod) >= first + count).sort((a, b) => ordinalOf(b) - ordinalOf(a));
     for (const pod of surplus) {
-      if (!isGoing(pod)) await remove(pod);
+      if (!isGoing(pod)) await remove(set, pod);
       if (!parallel) return undefined;
     }
-    if (updateStrategy?.type === 'OnDelete') return undefined;
-    const partition = updateStrategy?.rollingUpdate?.partition ?? 0;
-    for (let ordinal = first + replicas - 1; ordinal >= first + partition; ordinal--) {
+    if (!rolls) return wait;
+    for (let ordinal = first + count - 1; ordinal >= firstRolled; ordinal--) {
       const pod = byOrdinal.get(ordinal);
-      if (!pod || isGoing(pod)) return undefined;
-      if (pod.metadata!.labels?.[revisionLabel] !== revision) {
-        await remove(pod);
-        return undefined;
+      if (!pod || isGoing(pod)) return wait;
+      if (isOutdated(pod)) {
+        await remove(set, pod);
+        return wait;
       }
-      if (!isReady(pod)) return undefined;
+      const available = isAvailable(pod, minReadySeconds);
+      if (available !== true) return typeof available === 'number' ? available : wait;
     }
+    return wait;
+  }
+
+  /** @returns ms after which to try again when a claim of that name is still going. */
+  async function createPod({ set, update }: Observation, ordinal: number, revision: string): Promise<number | undefined> {
+    const namespace = set.metadata!.namespace!;
+    const reference = referenceTo(set, statefulSets);
+    const template = revision === update ? undefined : await templateOf(client, namespace, revision);
+    const pod = template ? podOf(set, template, ordinal, revision) : podOf(set, set.spec!.template, ordinal, update);
+    const { name } = pod.metadata!;
+    try {
+      for (const claim of claimsOf(set, ordinal)) {
+        const found = await client.find(persistentVolumeClaims, claim.metadata!.name!, { namespace });
+        if (found?.metadata?.deletionTimestamp) return claimGoingMs;
+        if (found) continue;
+        await client.create(persistentVolumeClaims, claim);
+        recorder.record(reference, 'Normal', 'SuccessfulCreate', `create Claim ${claim.metadata!.name} Pod ${name} in StatefulSet ${set.metadata!.name} success`);
+      }
+      await client.create(pods, pod);
+    } catch (error) {
+      recorder.record(reference, 'Warning', 'FailedCreate', `create Pod ${name} in StatefulSet ${set.metadata!.name} failed error: ${(error as Error).message}`);
+      throw error;
+    }
+    recorder.record(reference, 'Normal', 'SuccessfulCreate', `create Pod ${name} in StatefulSet ${set.metadata!.name} successful`);
     return undefined;
   }
 
-  async function createPod(set: StatefulSet, ordinal: number, revision: string): Promise<void> {
-    const { name, namespace } = set.metadata!;
-    const { volumeClaimTemplates = [], serviceName } = set.spec!;
-    let { template } = set.spec!;
-    if (revision !== `${name}-${templateHash(template)}`) {
-      const recorded = await client.find(controllerRevisions, revision, { namespace: namespace! });
-      const kept = (recorded?.data as { spec?: { template?: typeof template } } | undefined)?.spec?.template;
-      if (kept) template = kept;
-    }
-    const podName = `${name}-${ordinal}`;
-    const claimOf = (claim: string): string => `${claim}-${podName}`;
-    for (const claim of volumeClaimTemplates) {
-      await client.create(persistentVolumeClaims, {
-        metadata: { name: claimOf(claim.metadata!.name!), namespace: namespace!, labels: { ...claim.metadata!.labels, ...set.spec!.selector.matchLabels }, annotations: claim.metadata!.annotations },
-        spec: claim.spec!,
-      }).catch((error: unknown) => {
-        if (!hasReason(error, 'AlreadyExists')) throw error;
-      });
-    }
-    const claimed = new Set(volumeClaimTemplates.map(({ metadata }) => metadata!.name!));
-    const volumes = [
-      ...(template.spec?.volumes ?? []).filter((volume) => !claimed.has(volume.name)),
-      ...[...claimed].map((volume) => ({ name: volume, persistentVolumeClaim: { claimName: claimOf(volume) } })),
-    ];
-    await client.create(pods, {
-      metadata: {
-        name: podName, namespace: namespace!, annotations: template.metadata?.annotations, ownerReferences: [controlledBy(set, 'apps/v1', 'StatefulSet')],
-        labels: { ...template.metadata?.labels, [revisionLabel]: revision, 'statefulset.kubernetes.io/pod-name': podName, 'apps.kubernetes.io/pod-index': String(ordinal) },
-      },
-      spec: { ...template.spec!, hostname: podName, subdomain: serviceName, volumes },
-    }).catch((error: unknown) => {
-      if (!hasReason(error, 'AlreadyExists')) throw error;
-    });
-  }
-
-  async function remove({ metadata }: Pod): Promise<void> {
+  async function remove(set: StatefulSet, { metadata }: Pod): Promise<void> {
     await client.delete(pods, metadata!.name!, { namespace: metadata!.namespace!, uid: metadata!.uid! });
+    recorder.record(referenceTo(set, statefulSets), 'Normal', 'SuccessfulDelete', `delete Pod ${metadata!.name} in StatefulSet ${set.metadata!.name} successful`);
   }
 
-  async function writeStatus(set: StatefulSet, own: readonly Pod[], revision: string, current: string): Promise<void> {
-    const { replicas = 1, minReadySeconds, updateStrategy } = set.spec!;
+  /** Claims are kept unless the set says otherwise: then they go with it, or with their pod. */
+  async function keepClaims({ set, own }: Observation): Promise<void> {
+    const { whenDeleted, whenScaled } = retentionOf(set);
+    const namespace = set.metadata!.namespace!;
+    if ((whenDeleted === 'Retain' && whenScaled === 'Retain') || !set.spec!.volumeClaimTemplates?.length) return;
+    const { first, count } = ordinalsOf(set);
+    const names = new Set(set.spec!.volumeClaimTemplates.map(({ metadata }) => `${metadata!.name}-${set.metadata!.name}`));
+    const { items } = await client.list(persistentVolumeClaims, { namespace });
+    for (const claim of items.filter(({ metadata }) => names.has(metadata!.name!.replace(/-\d+$/, '')) && !metadata!.deletionTimestamp)) {
+      const { name, uid, ownerReferences = [] } = claim.metadata!;
+      const ordinal = ordinalOf(claim);
+      const isSurplus = ordinal < first || ordinal >= first + count;
+      if (whenScaled === 'Delete' && isSurplus && !own.some((pod) => ordinalOf(pod) === ordinal)) await client.delete(persistentVolumeClaims, name!, { namespace, uid: uid! });
+      else if (whenDeleted === 'Delete' && !ownerReferences.some((owner) => owner.uid === set.metadata!.uid)) {
+        await client.patch(persistentVolumeClaims, name!, { metadata: { uid, ownerReferences: [...ownerReferences, ownerOfClaims(set)] } }, { namespace });
+      }
+    }
+  }
+
+  /** @returns ms after which a pod becomes available by time alone. */
+  async function writeStatus({ set, own, update, current }: Observation): Promise<number | undefined> {
+    const { minReadySeconds, updateStrategy } = set.spec!;
+    const { count } = ordinalsOf(set);
     const alive = own.filter((pod) => !isGoing(pod) && !isFinished(pod));
-    const updated = alive.filter((pod) => pod.metadata!.labels?.[revisionLabel] === revision);
-    const done = updated.length === replicas && updated.every(isReady) && alive.length === replicas && !updateStrategy?.rollingUpdate?.partition;
-    const currentRevision = done ? revision : current;
-    const status: StatefulSetStatus = {
+    const ofRevision = (revision: string): Pod[] => alive.filter((pod) => pod.metadata!.labels?.[revisionLabel] === revision);
+    const updated = ofRevision(update);
+    const done = updated.length === count && updated.every(isReady) && alive.length === count && updateStrategy?.type !== 'OnDelete' && !updateStrategy?.rollingUpdate?.partition;
+    const currentRevision = done ? update : current;
+    const waits = alive.map((pod) => isAvailable(pod, minReadySeconds));
+    const status = {
       observedGeneration: set.metadata!.generation!,
       replicas: own.length,
       readyReplicas: alive.filter(isReady).length,
-      availableReplicas: alive.filter((pod) => isAvailable(pod, minReadySeconds) === true).length,
-      currentReplicas: alive.filter((pod) => pod.metadata!.labels?.[revisionLabel] === currentRevision).length,
+      availableReplicas: waits.filter((wait) => wait === true).length,
+      currentReplicas: ofRevision(currentRevision).length,
       updatedReplicas: updated.length,
       currentRevision,
-      updateRevision: revision,
+      updateRevision: update,
       collisionCount: 0,
     } as StatefulSetStatus;
-    if (sameStatus(set.status, status)) return;
-    await client.patch(statefulSets, set.metadata!.name!, { metadata: { uid: set.metadata!.uid }, status }, { namespace: set.metadata!.namespace!, subresource: 'status' });
+    if (!sameStatus(set.status, status)) await client.patch(statefulSets, set.metadata!.name!, { metadata: { uid: set.metadata!.uid }, status }, { namespace: set.metadata!.namespace!, subresource: 'status' });
+    const later = waits.filter((wait) => typeof wait === 'number');
+    return later.length > 0 ? Math.min(...later) : undefined;
   }
 
   return {
@@ -158,8 +177,4 @@ export function startStatefulSetController(client: KubeClient, podInformer: Info
       await queue.close();
     },
   };
-}
-
-function ordinalOf({ metadata }: Pod): number {
-  return Number(/-(\d+)$/.exec(metadata!.name!)?.[1] ?? -1);
 }
