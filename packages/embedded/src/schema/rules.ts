@@ -24,16 +24,23 @@ export function checkRules(value: unknown, old: unknown, schema: SchemaNode, pat
     if (problem === undefined) continue;
     const reason = rule.reason !== undefined && reasons.has(rule.reason) ? rule.reason : 'FieldValueInvalid';
     const field = (path + (rule.fieldPath ?? '')).replace(/^\./, '');
-    const prefix = words[reason] ?? `${reason === 'FieldValueDuplicate' ? 'Duplicate' : 'Invalid'} value: ${shown(value, rule)}`;
-    errors.push({ reason, field: field === '' ? '<nil>' : field, message: reason === 'FieldValueDuplicate' ? prefix : `${prefix}: ${problem}` });
+    const message = reason === 'FieldValueDuplicate' ? `Duplicate value: ${JSON.stringify(value)}` : reason in words ? `${words[reason]}: ${problem}` : `Invalid value: ${shown(value)}${problem}`;
+    errors.push({ reason, field: field === '' ? '<nil>' : field, message });
   }
   return errors;
 }
 
-/** A composite value is named by its type only. */
-function shown(value: unknown, { fieldPath }: ValidationRule): string {
-  if (Array.isArray(value)) return '"array"';
-  return typeof value === 'object' || fieldPath ? '"object"' : JSON.stringify(value);
+/** A composite value is left out. */
+function shown(value: unknown): string {
+  return typeof value === 'object' ? '' : `${JSON.stringify(value)}: `;
+}
+
+/** Whether any rule stands in the schema. */
+export function hasRules(schema: SchemaNode | undefined): boolean {
+  if (!schema || schema.$ref !== undefined) return false;
+  const { properties, items, additionalProperties } = schema;
+  return (schema['x-kubernetes-validations']?.length ?? 0) > 0
+    || Object.values(properties ?? {}).some(hasRules) || hasRules(items) || (typeof additionalProperties === 'object' && hasRules(additionalProperties));
 }
 
 function problemOf(rule: ValidationRule, program: Program, variables: { self: unknown; oldSelf: unknown }): string | undefined {
