@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, statSync } from 'node:fs';
+import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 
 /** Where root's clusters keep what their pods' users must reach, when root's own folder is closed to them. */
@@ -11,12 +11,18 @@ const sharedFolder = '/var/lib/kip';
  */
 export function podStateFolder(dataDir: string): string {
   const folder = resolve(dataDir);
-  if (process.getuid?.() !== 0 || isPassable(dirname(folder))) return makePassable(folder);
+  if (process.getuid?.() !== 0) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    return folder;
+  }
+  if (isPassable(dirname(folder))) return makePassable(folder);
   return makePassable(join(sharedFolder, createHash('sha256').update(folder).digest('hex').slice(0, 12)));
 }
 
+/** What lies in it is closed on its own. */
 function makePassable(folder: string): string {
   mkdirSync(folder, { recursive: true, mode: 0o711 });
+  chmodSync(folder, 0o711);
   return folder;
 }
 

@@ -10,6 +10,8 @@ import type { ProcessRecords } from './process-records.ts';
 import { runProbes, unsupportedProbe } from './probes.ts';
 import { spawnSupervised, type Exit, type SupervisedProcess } from './supervised-process.ts';
 
+export type RestartPolicy = 'Always' | 'OnFailure' | 'Never';
+
 /** What a container needs of its pod and node. */
 export interface ContainerHost {
   /** Unique among the pods of the node. */
@@ -18,7 +20,7 @@ export interface ContainerHost {
   readonly enginesDir: string;
   readonly records: ProcessRecords;
   readonly graceSeconds: number;
-  readonly restartPolicy: 'Always' | 'OnFailure' | 'Never';
+  readonly restartPolicy: RestartPolicy;
   context(container: Container, signal: AbortSignal): Promise<Omit<ContainerContext, 'run'>>;
   changed(): void;
   event(type: 'Normal' | 'Warning', reason: string, message: string): void;
@@ -30,6 +32,7 @@ const backOffForgottenAfterMs = 600_000;
 /** What is only missing (a Secret, a key) may come any moment. */
 const missingBackOff = { firstMs: 1_000, longestMs: 30_000 };
 const progressEveryMs = 500;
+const startedLookMs = 20;
 const outputAfterExitMs = 1_000;
 
 /** Runs one container, again and again as its pod's restart policy says, and knows its state. */
@@ -68,6 +71,12 @@ export class ContainerRunner {
 
   get exitCode(): number | undefined {
     return this.#state.terminated?.exitCode;
+  }
+
+  /** Resolves when the container has started once, or will not any more. */
+  async hasStarted(signal: AbortSignal): Promise<void> {
+    const changes = AbortSignal.any([signal, this.#stopping.signal]);
+    while (!this.#started && !changes.aborted) await delay(startedLookMs, undefined, { signal: changes }).catch(() => undefined);
   }
 
   /** Resolves when the container will not run again: stopped, or ended and not to be restarted. */

@@ -1,3 +1,4 @@
+import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,7 +11,7 @@ import type { Addresses } from './addresses.ts';
 import { createBackOff } from './back-off.ts';
 import { ContainerError } from './container-error.ts';
 import { ContainerLog } from './container-log.ts';
-import { ContainerRunner, type ContainerHost } from './container-runner.ts';
+import { ContainerRunner, type ContainerHost, type RestartPolicy } from './container-runner.ts';
 import { environmentOf, expand } from './environment.ts';
 import { hostPathsOf } from './mounts.ts';
 import { makePassable, type Owner } from './ownership.ts';
@@ -70,17 +71,20 @@ export class PodWorker {
     const { name, namespace, uid } = pod.metadata!;
     this.uid = uid!;
     this.#folder = join(environment.podsFolder, this.uid);
+    mkdirSync(this.#folder, { recursive: true, mode: 0o711 });
     this.#reference = { apiVersion: 'v1', kind: 'Pod', name, namespace, uid };
     this.podIP = environment.addresses.take(pod.status?.podIP);
     const { phase } = pod.status ?? {};
     if (phase === 'Succeeded' || phase === 'Failed') this.#finished = phase;
     const before = new Map([...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])].map((status) => [status.name, status]));
-    const runner = (container: Container): ContainerRunner => {
+    const policy = (pod.spec?.restartPolicy as RestartPolicy | undefined) ?? 'Always';
+    const runner = (container: Container, restartPolicy: RestartPolicy): ContainerRunner => {
       const log = new ContainerLog(join(this.#folder, 'logs', container.name));
-      return new ContainerRunner(container, log, this.#host(), before.get(container.name));
+      return new ContainerRunner(container, log, this.#host(restartPolicy), before.get(container.name));
     };
-    this.#initRunners = (pod.spec?.initContainers ?? []).map(runner);
-    this.#runners = (pod.spec?.containers ?? []).map(runner);
+    // An init container has to succeed once.
+    this.#initRunners = (pod.spec?.initContainers ?? []).map((container) => runner(container, isSidecar(container) ? 'Always' : policy === 'Never' ? 'Never' : 'OnFailure'));
+    this.#runners = (pod.spec?.containers ?? []).map((container) => runner(container, policy));
     this.#status = new StatusWriter(environment.client, pod, (written) => this.#statusNow(written));
   }
 
@@ -118,15 +122,33 @@ export class PodWorker {
     const volumes = await this.#volumes(signal);
     if (!volumes) return;
     this.#volumePaths = volumes;
+    const sidecars: Promise<void>[] = [];
     for (const runner of this.#initRunners) {
+      if (isSidecar(runner.container)) {
+        sidecars.push(runner.run());
+        await runner.hasStarted(signal);
+        continue;
+      }
       await runner.run();
-      if (signal.aborted) return;
-      if (runner.exitCode !== 0) return this.#finish('Failed');
+      if (signal.aborted) break;
+      if (runner.exitCode !== 0) {
+        await this.#stopSidecars(sidecars);
+        return this.#finish('Failed');
+      }
     }
-    this.#initialized = true;
-    this.#status.changed();
-    await Promise.all(this.#runners.map((runner) => runner.run()));
+    if (!signal.aborted) {
+      this.#initialized = true;
+      this.#status.changed();
+      await Promise.all(this.#runners.map((runner) => runner.run()));
+    }
+    await this.#stopSidecars(sidecars);
     if (!signal.aborted) this.#finish(this.#runners.every(({ exitCode }) => exitCode === 0) ? 'Succeeded' : 'Failed');
+  }
+
+  async #stopSidecars(running: readonly Promise<void>[]): Promise<void> {
+    const { graceSeconds } = this.#host('Always');
+    await Promise.all(this.#initRunners.filter(({ container }) => isSidecar(container)).map((runner) => runner.stop(graceSeconds)));
+    await Promise.all(running);
   }
 
   async #volumes(signal: AbortSignal): Promise<VolumePaths | undefined> {
@@ -157,7 +179,7 @@ export class PodWorker {
     this.#status.changed();
   }
 
-  #host(): ContainerHost {
+  #host(restartPolicy: RestartPolicy): ContainerHost {
     const { images, enginesDir, records, recorder } = this.#environment;
     return {
       key: this.uid,
@@ -165,7 +187,7 @@ export class PodWorker {
       enginesDir,
       records,
       graceSeconds: this.#pod.spec?.terminationGracePeriodSeconds ?? 30,
-      restartPolicy: (this.#pod.spec?.restartPolicy as 'Always' | undefined) ?? 'Always',
+      restartPolicy,
       context: (container, signal) => this.#context(container, signal),
       changed: () => this.#status.changed(),
       event: (type, reason, message) => recorder.record(this.#reference, type, reason, message),
@@ -250,4 +272,9 @@ export class PodWorker {
       }
     }
   }
+}
+
+/** An init container that runs beside the others. Since Kubernetes 1.29; the types are older. */
+function isSidecar(container: Container): boolean {
+  return (container as { restartPolicy?: string }).restartPolicy === 'Always';
 }

@@ -86,6 +86,6 @@ export const postgres: Engine = {
 /** The same on every platform: since 17 PostgreSQL brings a UTF-8 locale of its own, whose order no library update changes. */
 function initdbOptions(major: number): string[] {
   const locale = major >= 17 ? ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'] : ['--locale=C.UTF-8'];
-  return ['--encoding=UTF8', ...locale, '--auth-local=trust', '--auth-host=scram-sha-256'];
+  return ['--no-instructions', '--encoding=UTF8', ...locale, '--auth-local=trust', '--auth-host=scram-sha-256'];
 }
 
