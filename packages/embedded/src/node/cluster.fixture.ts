@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -115,10 +116,11 @@ export function pidOf(found: Pod): number {
   return Number(/^process:\/\/(\d+)$/.exec(found.status?.containerStatuses?.[0]?.containerID ?? '')?.[1]);
 }
 
+/** What has ended, but was not collected by its parent yet, is not alive. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
+    return process.platform !== 'linux' || !readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').startsWith('Z');
   } catch {
     return false;
   }

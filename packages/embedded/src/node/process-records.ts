@@ -36,6 +36,8 @@ export function openProcessRecords(folder: string): ProcessRecords {
             if (Date.now() >= deadline) killGroup(record.pid, 'SIGKILL');
             await delay(50);
           }
+          // Its watcher, or what it left of its group: the number is nobody else's while one of them lives.
+          if (record && startTimeOf(record.pid) === undefined) killGroup(record.pid, 'SIGKILL');
           rmSync(join(folder, name), { force: true });
         }),
       );

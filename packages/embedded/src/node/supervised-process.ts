@@ -5,7 +5,7 @@ import type { ProcessSpec } from '@skipper/api';
 /**
  * Becomes the program, and leaves a watcher behind that asks it to stop when the cluster's end of descriptor 3 closes, however the
  * cluster ended. The watcher belongs to the program's process group, so the group's number cannot be given to anybody else before
- * the watcher has used it.
+ * the watcher has used it. A program that has ended stays a zombie (Z) until somebody collects it.
  */
 const supervisor = `
 sig=$1 grace=$2; shift 2
@@ -14,7 +14,14 @@ sig=$1 grace=$2; shift 2
   read -r _ <&3
   kill -s "$sig" "$$" 2>/dev/null
   n=0
-  while kill -0 "$$" 2>/dev/null && [ "$n" -lt "$grace" ]; do sleep 1; n=$((n + 1)); done
+  while kill -0 "$$" && [ "$n" -lt "$((grace * 10))" ]; do
+    if [ -r "/proc/$$/stat" ]; then
+      read -r stat <"/proc/$$/stat"
+      case $stat in *") Z "*) break ;; esac
+    fi
+    sleep 0.1
+    n=$((n + 1))
+  done
   kill -s KILL -- "-$$"
 } >/dev/null 2>&1 </dev/null &
 exec 3<&-
