@@ -1,7 +1,7 @@
 import { closeSync, existsSync, fstatSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { PassThrough, type Readable } from 'node:stream';
-import { EventEmitter, once } from 'node:events';
+import { EventEmitter } from 'node:events';
 import type { PodLogOptions } from '../contracts.ts';
 import { LogFile } from './log-file.ts';
 
@@ -110,7 +110,7 @@ export class ContainerLog {
       const text = Buffer.from(`${options.timestamps ? line : line.slice(line.indexOf(' ') + 1)}\n`).subarray(0, left);
       left -= text.length;
       if (output.destroyed) return false;
-      if (!output.write(text)) await Promise.race([once(output, 'drain'), once(output, 'close')]).catch(() => undefined);
+      if (!output.write(text)) await first([output, 'drain'], [output, 'close']);
       return left > 0 && !output.destroyed;
     };
     const isWanted = (line: string): boolean => since === 0 || !(Date.parse(line.slice(0, line.indexOf(' '))) < since);
@@ -147,11 +147,22 @@ export class ContainerLog {
           }
         }
         if (ended) return;
-        await Promise.race([once(this.#changed, 'change'), once(output, 'close')]);
+        await first([this.#changed, 'change'], [output, 'close']);
       }
     } finally {
       older?.close();
       current?.close();
     }
   }
+}
+
+/** Resolves with the first of the events. Leaves no listener behind. */
+function first(...events: [EventEmitter, string][]): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      for (const [emitter, name] of events) emitter.off(name, done);
+      resolve();
+    };
+    for (const [emitter, name] of events) emitter.on(name, done);
+  });
 }

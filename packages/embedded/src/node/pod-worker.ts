@@ -73,7 +73,6 @@ export class PodWorker {
     this.#folder = join(environment.podsFolder, this.uid);
     mkdirSync(this.#folder, { recursive: true, mode: 0o711 });
     this.#reference = { apiVersion: 'v1', kind: 'Pod', name, namespace, uid };
-    this.podIP = environment.addresses.take(pod.status?.podIP);
     const { phase } = pod.status ?? {};
     if (phase === 'Succeeded' || phase === 'Failed') this.#finished = phase;
     const before = new Map([...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])].map((status) => [status.name, status]));
@@ -85,6 +84,8 @@ export class PodWorker {
     // An init container has to succeed once.
     this.#initRunners = (pod.spec?.initContainers ?? []).map((container) => runner(container, isSidecar(container) ? 'Always' : policy === 'Never' ? 'Never' : 'OnFailure'));
     this.#runners = (pod.spec?.containers ?? []).map((container) => runner(container, policy));
+    // Last: whatever else fails must not keep an address.
+    this.podIP = environment.addresses.take(pod.status?.podIP);
     this.#status = new StatusWriter(environment.client, pod, (written) => this.#statusNow(written));
   }
 
