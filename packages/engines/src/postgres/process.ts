@@ -14,6 +14,8 @@ export interface PostgresProcessOptions {
 
 const port = 5432;
 const socketFolder = '/var/run/postgresql';
+/** In bytes: `sun_path` without its end, of macOS, where it is shorter than on Linux. */
+const longestSocketPath = 103;
 const exitCodes: Record<Readiness, number> = { accepting: 0, rejecting: 1, silent: 2 };
 
 /** The image as a plain process, with the same steps as the container's start script. */
@@ -32,10 +34,12 @@ export function postgresProcess({ major, initdbOptions, isAlive }: PostgresProce
       const dataFolder = context.hostPath(required(context, 'PGDATA'));
       if (!(await exists(dataFolder))) await initialize(bin, dataFolder, initdbOptions, context);
       const sockets = context.hostPath(socketFolder);
-      await makePodFolder(sockets, context);
+      // Everything here connects by address; the socket is for tools, and a deep folder makes a path that no socket can have.
+      const hasSocket = Buffer.byteLength(join(sockets, `.s.PGSQL.${port}`)) <= longestSocketPath;
+      if (hasSocket) await makePodFolder(sockets, context);
       return {
         file: join(bin, 'postgres'),
-        args: ['-D', dataFolder, '-c', `listen_addresses=${context.podIP}`, '-c', `unix_socket_directories=${sockets}`],
+        args: ['-D', dataFolder, '-c', `listen_addresses=${context.podIP}`, '-c', `unix_socket_directories=${hasSocket ? sockets : ''}`],
         env: processEnvironment(context),
         cwd: dataFolder,
         // Fast shutdown: SIGTERM would wait for every client to leave.
