@@ -26,8 +26,11 @@ export async function runCluster(): Promise<void> {
   process.exit(0);
 }
 
+/** Only one process at a time can have the data folder, so that after a crash the next one need not wait for the lease to run out. */
+const identity = 'embedded-cluster';
+
 async function start(log: (message: string) => void) {
   const cluster = await startCluster({ dataDir: embeddedFolder(), enginesDir: enginesFolder(), images: resolveImage, log });
   const client = createClient(resolveCluster(await loadKubeconfig({ files: [cluster.kubeconfigPath] })));
-  return { cluster, client, operator: await startOperator({ client, log }) };
+  return { cluster, client, operator: await startOperator({ client, log, identity }) };
 }
