@@ -39,7 +39,7 @@ export async function startNode(client: KubeClient, { dataDir, enginesDir, image
   const ending = new Map<string, Promise<void>>();
   const beginning = new Set<string>();
 
-  /** A pod waits until the one that had its name before has ended: they would share a volume. */
+  /** A pod waits until the one that had its name or one of its claims before has ended: nothing is opened twice. */
   const begin = async (pod: Pod): Promise<void> => {
     const key = keyOf(pod);
     const uid = pod.metadata!.uid!;
@@ -47,7 +47,7 @@ export async function startNode(client: KubeClient, { dataDir, enginesDir, image
     beginning.add(uid);
     try {
       for (const backOff = createBackOff(100, 10_000); !closing.signal.aborted; await delay(backOff.next(), undefined, { signal: closing.signal }).catch(() => undefined)) {
-        await ending.get(key);
+        await Promise.all(holdsOf(pod).map((hold) => ending.get(hold)));
         const current = informer.get(pod.metadata!.name!, pod.metadata!.namespace);
         if (current?.metadata?.uid !== uid || closing.signal.aborted) return;
         try {
@@ -70,15 +70,17 @@ export async function startNode(client: KubeClient, { dataDir, enginesDir, image
     }
     const worker = new PodWorker(pod, environment);
     workers.set(worker.uid, worker);
-    if (deletionTimestamp) void end(worker, keyOf(pod), deletionGracePeriodSeconds ?? 0);
+    if (deletionTimestamp) void end(worker, pod, deletionGracePeriodSeconds ?? 0);
     else await worker.start();
   };
-  const end = (worker: PodWorker, key: string, graceSeconds: number): Promise<void> => {
-    const done = worker.end(graceSeconds).catch((error: Error) => log(`pod ${key}: ${error.message}`)).then(() => {
+  const end = (worker: PodWorker, pod: Pod, graceSeconds: number): Promise<void> => {
+    const holds = holdsOf(pod);
+    const others = holds.map((hold) => ending.get(hold));
+    const done: Promise<void> = Promise.all([...others, worker.end(graceSeconds).catch((error: Error) => log(`pod ${keyOf(pod)}: ${error.message}`))]).then(() => {
       workers.delete(worker.uid);
-      if (ending.get(key) === done) ending.delete(key);
+      for (const hold of holds) if (ending.get(hold) === done) ending.delete(hold);
     });
-    ending.set(key, done);
+    for (const hold of holds) ending.set(hold, done);
     return done;
   };
   const onPod = (type: string, pod: Pod): Promise<void> | undefined => {
@@ -90,8 +92,8 @@ export async function startNode(client: KubeClient, { dataDir, enginesDir, image
     if (type === 'DELETED') {
       // Gone without waiting for the node, where it was not the node itself that let it go.
       const impatient = setTimeout(() => worker.kill(), forcedGraceSeconds * 1000);
-      void end(worker, keyOf(pod), forcedGraceSeconds).then(() => clearTimeout(impatient));
-    } else if (deletionTimestamp) void end(worker, keyOf(pod), deletionGracePeriodSeconds ?? 30);
+      void end(worker, pod, forcedGraceSeconds).then(() => clearTimeout(impatient));
+    } else if (deletionTimestamp) void end(worker, pod, deletionGracePeriodSeconds ?? 30);
     return undefined;
   };
   const informer = createInformer(client, pods, { log });
@@ -122,6 +124,12 @@ export async function startNode(client: KubeClient, { dataDir, enginesDir, image
 
 function keyOf({ metadata }: Pod): string {
   return `${metadata!.namespace}/${metadata!.name}`;
+}
+
+/** What no two pods hold at a time: a name, and claims. */
+function holdsOf(pod: Pod): string[] {
+  const claims = (pod.spec?.volumes ?? []).flatMap(({ persistentVolumeClaim }) => persistentVolumeClaim?.claimName ?? []);
+  return [keyOf(pod), ...claims.map((claim) => `claim ${pod.metadata!.namespace}/${claim}`)];
 }
 
 function referenceTo({ metadata }: Pod): ObjectReference {

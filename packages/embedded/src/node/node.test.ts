@@ -110,6 +110,19 @@ describe('a pod', () => {
     await until('it has ended', () => !isAlive(pid), 5_000);
   });
 
+  it('with a claim waits until the one that has it open has ended', async () => {
+    await cluster.kube.create(persistentVolumeClaims, { metadata: { name: 'shared', namespace }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } } });
+    const claimed = { container: { volumeMounts: [{ name: 'data', mountPath: '/data' }] }, spec: { volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'shared' } }], terminationGracePeriodSeconds: 10 } };
+    const slow = `const file = process.env.DATA + '/open'; require('node:fs').writeFileSync(file, '', { flag: 'wx' }); process.on('SIGTERM', () => setTimeout(() => { require('node:fs').rmSync(file); process.exit(0); }, 700)); setInterval(() => {}, 1000);`;
+    await cluster.kube.create(pods, pod('holder', slow, claimed));
+    await readyPod(cluster.kube, 'holder');
+    await cluster.kube.delete(pods, 'holder', { namespace });
+    await cluster.kube.create(pods, pod('successor', slow, claimed));
+    const ready = await readyPod(cluster.kube, 'successor');
+    expect(ready.status?.containerStatuses?.[0]?.restartCount).toBe(0);
+    expect(await find('holder')).toBeUndefined();
+  });
+
   it('whose exec is given up ends the command', async () => {
     await cluster.kube.create(pods, pod('left', idle));
     await readyPod(cluster.kube, 'left');
