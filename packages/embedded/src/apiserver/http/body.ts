@@ -6,7 +6,10 @@ const bodyLimit = 3 << 20;
 /** Who sends even more is not listened to any longer. */
 const drainLimit = 64 << 20;
 
-/** @throws a 413 failure */
+/** What typed Go clients send, `kubectl create` among them. */
+const protobufType = 'application/vnd.kubernetes.protobuf';
+
+/** @throws a 413 failure, 415 for protobuf that is not understood */
 export async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
@@ -21,11 +24,28 @@ export async function readBody(request: IncomingMessage): Promise<string> {
     request.once('end', resolve).once('error', reject).once('close', () => reject(badRequest('the request was cut off')));
   });
   if (size > bodyLimit) throw failure(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${bodyLimit}`);
-  return Buffer.concat(chunks).toString('utf8');
+  const body = Buffer.concat(chunks);
+  return sentType(request) === protobufType ? await jsonOf(body) : body.toString('utf8');
 }
 
-export function mediaTypeOf(request: IncomingMessage): string {
+async function jsonOf(body: Buffer): Promise<string> {
+  const { decodeProtobuf, ProtobufError } = await import('../../schema/protobuf.ts');
+  try {
+    return JSON.stringify(decodeProtobuf(body));
+  } catch (error) {
+    if (!(error instanceof ProtobufError)) throw error;
+    throw unsupportedMediaType(`the body of the request cannot be read as protobuf (${error.message}); send application/json`);
+  }
+}
+
+function sentType(request: IncomingMessage): string {
   return (request.headers['content-type'] ?? 'application/json').split(';')[0]!.trim().toLowerCase();
+}
+
+/** Protobuf counts as JSON, for that is what {@link readBody} makes of it. */
+export function mediaTypeOf(request: IncomingMessage): string {
+  const type = sentType(request);
+  return type === protobufType ? 'application/json' : type;
 }
 
 /** @throws a 400 failure for what cannot be parsed, 415 for a media type that is not served. */
