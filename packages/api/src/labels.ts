@@ -21,7 +21,7 @@ export const managedBy = 'skipper';
 export const annotations = {
   /** On a StatefulService that is being deleted: `"true"` when its volume and credentials go with it. */
   deleteData: 'skipper.dev/delete-data',
-  /** On a pod template: when a restart was asked for, RFC 3339. */
+  /** On a StatefulService, and from there on its pod template: when a restart was asked for, RFC 3339. */
   restartedAt: 'skipper.dev/restarted-at',
   /** On an object the operator applies: digest of what it applied, so that fields it no longer sets are taken back. */
   applied: 'skipper.dev/applied',

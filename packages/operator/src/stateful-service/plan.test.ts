@@ -25,6 +25,12 @@ describe.each(engines.map((engine) => [engine.type, engine] as const))('the Stat
   it('mounts every folder that is written', () => expect(pod.containers[0]?.volumeMounts?.map(({ mountPath }) => mountPath)).toEqual(expect.arrayContaining([engine.dataPath, ...engine.scratchPaths])));
 });
 
+describe('a restart', () => {
+  const template = (restartedAt?: string) => statefulSet({ ...service(), metadata: { ...service().metadata, annotations: { other: 'x', ...(restartedAt ? { 'skipper.dev/restarted-at': restartedAt } : {}) } } }, postgres, '18').spec!.template.metadata;
+  it('changes the pod template', () => expect(template('2026-01-01T00:00:00Z')?.annotations).toEqual({ 'skipper.dev/restarted-at': '2026-01-01T00:00:00Z' }));
+  it('leaves the template alone when none was asked for', () => expect(template()?.annotations).toBeUndefined());
+});
+
 describe('resourcesOf', () => {
   it.each([
     ['nothing', {}, { requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '1Gi' } }],

@@ -1,6 +1,6 @@
 import type { StatefulSet } from 'kubernetes-types/apps/v1.d.ts';
 import type { Container, ResourceRequirements, Volume, VolumeMount } from 'kubernetes-types/core/v1.d.ts';
-import { childNames, compareQuantities, labels, type StatefulService, type StatefulServiceSpec } from '@skipper/api';
+import { annotations, childNames, compareQuantities, labels, type StatefulService, type StatefulServiceSpec } from '@skipper/api';
 import type { Engine } from '@skipper/engines';
 import { childLabels, nameOf, namespaceOf, ownerReference, selectorLabels } from './ownership.ts';
 
@@ -10,6 +10,8 @@ const dataVolume = 'data';
 export function statefulSet(service: StatefulService, engine: Engine, version: string): StatefulSet {
   const name = nameOf(service);
   const podLabels = { ...childLabels(service), [labels.version]: version };
+  // A changed template is what makes Kubernetes replace the pod.
+  const restartedAt = service.metadata?.annotations?.[annotations.restartedAt];
   return {
     metadata: { name: childNames.statefulSet(name), namespace: namespaceOf(service), labels: childLabels(service), ownerReferences: [ownerReference(service)] },
     spec: {
@@ -18,7 +20,7 @@ export function statefulSet(service: StatefulService, engine: Engine, version: s
       selector: { matchLabels: selectorLabels(service) },
       updateStrategy: { type: 'RollingUpdate' },
       template: {
-        metadata: { labels: podLabels },
+        metadata: { labels: podLabels, ...(restartedAt === undefined ? {} : { annotations: { [annotations.restartedAt]: restartedAt } }) },
         spec: {
           automountServiceAccountToken: false,
           enableServiceLinks: false,
