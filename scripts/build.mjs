@@ -1,17 +1,23 @@
-// Builds dist/kip.cjs: the whole of kip in one file whose parts are loaded when a command needs them.
+// Builds kip into dist: `kip-<digest>.cjs`, the whole of it in one file whose parts are loaded when a command needs them, with what
+// V8 makes of it beside it, and `kip.cjs`, which starts it.
 import { build } from 'esbuild';
-import { chmodSync, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
+const startedAt = new Date();
 mkdirSync(dist, { recursive: true });
-// Written aside and renamed: somebody may be running the old one.
-const temporary = join(dist, `.kip-${process.pid}.cjs`);
-await build({
+writeFileSync(join(dist, 'package.json'), '{ "type": "commonjs" }\n');
+
+const { outputFiles } = await build({
   entryPoints: [join(root, 'packages', 'cli', 'src', 'main.ts')],
-  outfile: temporary,
+  write: false,
   bundle: true,
   platform: 'node',
   format: 'cjs',
@@ -19,11 +25,48 @@ await build({
   // A native module; the only dependency that is not in the bundle.
   external: ['classic-level', 'pg-native', 'bufferutil', 'utf-8-validate'],
   define: { 'import.meta.url': 'undefined' },
+  // The starter compiles the bundle as a script, in which there is only `require`.
+  supported: { 'dynamic-import': false },
   legalComments: 'none',
   minifySyntax: true,
   minifyWhitespace: true,
   logLevel: 'warning',
 });
-chmodSync(temporary, 0o755);
-renameSync(temporary, join(dist, 'kip.cjs'));
-if (!existsSync(join(dist, 'package.json'))) writeFileSync(join(dist, 'package.json'), '{ "type": "commonjs" }\n');
+const [bundle] = outputFiles;
+const name = `kip-${createHash('sha256').update(bundle.contents).digest('hex').slice(0, 16)}`;
+// Written aside and renamed, here and below: somebody may be running or building it.
+place(`${name}.cjs`, bundle.contents);
+place('kip.cjs', readFileSync(join(root, 'scripts', 'starter.cjs'), 'utf8').replaceAll('BUNDLE', name));
+await writeCodeCache();
+removeOld();
+
+function place(file, contents) {
+  const temporary = join(dist, `.${file}-${process.pid}`);
+  writeFileSync(temporary, contents);
+  chmodSync(temporary, 0o755);
+  // What changes while this runs is newer than what was built from it.
+  utimesSync(temporary, startedAt, startedAt);
+  renameSync(temporary, join(dist, file));
+}
+
+/** Lets kip list the services of a cluster that has none, so that V8 compiles what commands have in common. */
+async function writeCodeCache() {
+  const server = createServer((_request, response) => response.setHeader('content-type', 'application/json').end('{"items":[]}')).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const kubeconfig = join(dist, `.kubeconfig-${process.pid}`);
+  const cluster = { server: `http://127.0.0.1:${server.address().port}` };
+  writeFileSync(kubeconfig, JSON.stringify({ clusters: [{ name: 'none', cluster }], contexts: [{ name: 'none', context: { cluster: 'none' } }], 'current-context': 'none' }));
+  const child = spawn(process.execPath, [join(dist, 'kip.cjs'), 'service', 'list', '--kubeconfig', kubeconfig], { env: { ...process.env, KIP_WRITE_CODE_CACHE: '1' }, stdio: 'ignore' });
+  await once(child, 'exit');
+  server.close();
+  server.closeAllConnections();
+  rmSync(kubeconfig);
+}
+
+/** Others than the newest, unless somebody may be about to start one. */
+function removeOld() {
+  for (const file of readdirSync(dist)) {
+    if (!/^kip-/.test(file) || file.startsWith(name)) continue;
+    if (Date.now() - (statSync(join(dist, file), { throwIfNoEntry: false })?.mtimeMs ?? 0) > 60_000) rmSync(join(dist, file), { force: true });
+  }
+}

@@ -42,7 +42,7 @@ export function buildProgram(): Command {
     .description('Stateful services for small teams, on any Kubernetes and on any laptop.')
     .option('--context <name>', 'context of the kubeconfig to use')
     .option('--kubeconfig <file>', 'kubeconfig to use')
-    .option('--verbose', 'say more when something fails')
+    .option('-v, --verbose', 'say more when something fails')
     .version('0.1.0', '--version', 'print the version')
     .helpCommand('help [command]', 'show help for a command')
     .showSuggestionAfterError()

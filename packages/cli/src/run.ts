@@ -1,5 +1,4 @@
 import { CommanderError } from 'commander';
-import { explain } from './explain.ts';
 import { buildProgram } from './program.ts';
 
 /** Runs kip. @returns the exit code: 0, 1 (failed) or 2 (usage). */
@@ -13,6 +12,7 @@ export async function run(argv: string[]): Promise<number> {
     return Number(process.exitCode ?? 0);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    return explain(error, argv.includes('--verbose'));
+    const { explain } = await import('./explain.ts');
+    return explain(error, argv.some((argument) => argument === '--verbose' || argument === '-v'));
   }
 }

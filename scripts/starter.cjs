@@ -1,0 +1,29 @@
+'use strict';
+// Starts kip. In the words of old Nodes, so that they can say what is wrong; `BUNDLE` is replaced when kip is built.
+var version = process.versions.node.split('.');
+if (version[0] < 20 || (version[0] === '20' && version[1] < 19)) {
+  process.stderr.write('Error: kip needs Node 20.19 or newer, this is ' + process.version + '.\n  See https://nodejs.org.\n');
+  process.exit(1);
+}
+var fs = require('fs');
+var path = require('path');
+var vm = require('vm');
+
+// V8 takes half as long to read what it has once compiled. Node has no cache of its own before version 22.
+var file = path.join(__dirname, 'BUNDLE.cjs');
+var cacheFile = path.join(__dirname, 'BUNDLE.cache');
+var cachedData;
+try {
+  cachedData = fs.readFileSync(cacheFile);
+} catch (error) {
+  // Then it is compiled anew.
+}
+var source = '(function(exports,require,module,__filename,__dirname){' + fs.readFileSync(file, 'latin1') + '\n})';
+var script = new vm.Script(source, { filename: file, cachedData: cachedData });
+if (process.env.KIP_WRITE_CODE_CACHE) {
+  process.on('exit', function () {
+    fs.writeFileSync(cacheFile + '.new', script.createCachedData());
+    fs.renameSync(cacheFile + '.new', cacheFile);
+  });
+}
+script.runInThisContext()(exports, require, module, file, __dirname);
