@@ -1,7 +1,8 @@
 /**
  * Writes packages/embedded/src/schema/data/protobuf-fields.json: the numbers of the fields of built-in types in Kubernetes'
  * protobuf encoding, which `kubectl create` and typed Go clients send. Numbers never change their meaning, so any version will do;
- * fields that a later one added are refused by the decoder.
+ * fields that a later one added are refused by the decoder. Scalars that are no pointers in Go and left out when zero are marked:
+ * for them zero means the same as nothing.
  *
  *   node scripts/generate-protobuf-fields.mjs KUBERNETES_SOURCE
  */
@@ -30,12 +31,18 @@ const codeOf = (type, pack) => scalars[type] ?? typeName(type.replace(/^\./, '')
 const messages = {};
 for (const file of protoFiles) {
   const text = readFileSync(join(source, 'staging/src/k8s.io', file, 'generated.proto'), 'utf8').replace(/\/\/.*$/gm, '');
+  const types = readFileSync(join(source, 'staging/src/k8s.io', file, 'types.go'), 'utf8');
+  const omitted = new Set();
+  for (const [, struct, body] of types.matchAll(/^type (\w+) struct \{\n([\s\S]*?)^\}/gm)) {
+    for (const [, goType, field] of body.matchAll(/^\s+\w+\s+([*[\]\w.]+)\s+`json:"(\w+),omitempty"/gm)) if (/^[\w.]+$/.test(goType)) omitted.add(`${struct}.${field}`);
+  }
   const pack = /^package ([\w.]+);/m.exec(text)[1];
   for (const [, message, body] of text.matchAll(/^message (\w+) \{([^}]*)\}/gm)) {
     const fields = (messages[typeName(message, pack)] = {});
     for (const [, label, key, mapValue, type, name, number] of body.matchAll(/(?:(optional|repeated) )?(?:map<(\w+), ([\w.]+)>|([\w.]+)) (\w+) = (\d+);/g)) {
       if (key !== undefined) fields[number] = [name, codeOf(mapValue, pack), 'map'];
-      else fields[number] = label === 'repeated' ? [name, codeOf(type, pack), 'list'] : [name, codeOf(type, pack)];
+      else if (label === 'repeated') fields[number] = [name, codeOf(type, pack), 'list'];
+      else fields[number] = scalars[type] && omitted.has(`${message}.${name}`) ? [name, codeOf(type, pack), 'omit'] : [name, codeOf(type, pack)];
     }
   }
 }

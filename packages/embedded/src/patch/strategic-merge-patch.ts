@@ -92,10 +92,23 @@ function mergeOrdered(original: JsonObject, patch: JsonObject, key: string, pare
   if (change === null) return;
   if (before === undefined && change === undefined) return;
   if ((before !== undefined && !Array.isArray(before)) || (change !== undefined && !Array.isArray(change))) throw bad(`${field} is not a list`);
+  if (change !== undefined) requireOrder(change, order, schema);
   delete patch[field];
   const server: unknown[] = before ?? [];
   const merged = change === undefined ? server : before === undefined ? withoutDirectives(change) : mergeList(server, change, schema ?? {}, change);
   put(original, field, inOrder(merged, order, server, mergeKeyOf(schema)));
+}
+
+/** The list in a patch stands in the order that its directive gives, as far as it adds or changes. */
+function requireOrder(list: unknown[], order: unknown[], schema: SchemaNode | undefined): void {
+  const name = mergeKeyOf(schema);
+  const identity = (item: unknown): unknown => (name !== undefined && isObject(item) ? own(item, name) : item);
+  const kept = list.filter((item) => !(isObject(item) && own(item, directive) === 'delete') && !(isObject(item) && isReplaceMarker(item)));
+  let at = 0;
+  for (const item of kept) {
+    while (at < order.length && !equal(identity(order[at]), identity(item))) at++;
+    if (at++ >= order.length) throw bad(`The order in patch list:\n${JSON.stringify(kept)}\n doesn't match $setElementOrder list:\n${JSON.stringify(order)}\n`);
+  }
 }
 
 function mergeKeyOf(schema: SchemaNode | undefined): string | undefined {

@@ -57,7 +57,6 @@ export function fieldsOf(value: unknown, schema: SchemaNode | undefined, set: Fi
         if (kind.relation === 'map') fieldsOf(item, resolve(schema?.items), child);
       });
     }
-    if (value.length === 0) set.member = true;
   } else if (isObject(value)) {
     if (isAtomicMap(schema)) set.member = true;
     else {

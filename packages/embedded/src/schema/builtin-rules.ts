@@ -1,7 +1,7 @@
 import type { ApiObject, FieldError } from '../contracts.ts';
 import { isObject } from '../patch/values.ts';
 import { parseQuantity, compareQuantities } from '@skipper/api';
-import { duplicate, invalid, notFound, required } from './field-errors.ts';
+import { duplicate, forbidden, invalid, notFound, required } from './field-errors.ts';
 
 const dnsLabel = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const dnsLabelRule =
@@ -163,6 +163,12 @@ function workloadErrors(object: ApiObject): FieldError[] {
   return errors;
 }
 
+function deploymentErrors(object: ApiObject): FieldError[] {
+  const { strategy } = object['spec'] ?? {};
+  const isTorn = strategy?.type === 'Recreate' && strategy.rollingUpdate;
+  return [...workloadErrors(object), ...(isTorn ? [forbidden('spec.strategy.rollingUpdate', "may not be specified when strategy `type` is 'Recreate'")] : [])];
+}
+
 function serviceErrors({ spec }: ApiObject): FieldError[] {
   const errors: FieldError[] = labelErrors(spec?.selector, 'spec.selector');
   const ports = list(spec?.ports);
@@ -231,7 +237,7 @@ export const builtinRules: Readonly<Record<string, (object: ApiObject, old: ApiO
   'io.k8s.api.core.v1.Secret': dataErrors,
   'io.k8s.api.core.v1.ConfigMap': dataErrors,
   'io.k8s.api.apps.v1.StatefulSet': workloadErrors,
-  'io.k8s.api.apps.v1.Deployment': workloadErrors,
+  'io.k8s.api.apps.v1.Deployment': deploymentErrors,
   'io.k8s.api.apps.v1.ReplicaSet': workloadErrors,
   'io.k8s.api.apps.v1.DaemonSet': workloadErrors,
 };

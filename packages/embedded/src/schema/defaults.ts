@@ -2,6 +2,7 @@ import type { ApiObject, KindDefinition } from '../contracts.ts';
 import { isObject, own, put, type JsonObject, clone } from '../patch/values.ts';
 import { builtinDefaults } from './builtin-defaults.ts';
 import { definitions, quantityType, resolve, schemaOf, typeNameOf, type SchemaNode } from './definitions.ts';
+import { fieldsWithoutZero, isZero } from './go-types.ts';
 import { canonicalQuantity } from './quantities.ts';
 
 /** Fills in the defaults that Kubernetes stores, in place. */
@@ -24,17 +25,28 @@ function defaultBuiltin(value: unknown, node: SchemaNode | undefined): unknown {
     return value;
   }
   if (!isObject(value)) return value;
+  if (node.$ref !== undefined) dropZeros(value, node.$ref, schema);
   const defaults = node.$ref === undefined ? undefined : builtinDefaults[node.$ref];
   if (typeof defaults === 'function') defaults(value);
   else if (defaults) for (const [name, preset] of Object.entries(defaults)) if (value[name] === undefined || value[name] === null) value[name] = clone(preset);
   for (const [name, property] of Object.entries(schema.properties ?? {})) {
-    // A null is nothing in a built-in type.
-    if (own(value, name) === null) delete value[name];
-    else if (own(value, name) !== undefined) value[name] = defaultBuiltin(value[name], property);
+    if (own(value, name) !== undefined) value[name] = defaultBuiltin(value[name], property);
     else if (isStruct(property)) makeStruct(value, name, property);
   }
   if (typeof schema.additionalProperties === 'object') for (const key of Object.keys(value)) put(value, key, defaultBuiltin(value[key], schema.additionalProperties));
   return value;
+}
+
+/** What means nothing in Go is not stored: nulls, zeros of values, and empty lists and maps that may be left out. */
+function dropZeros(value: JsonObject, type: string, schema: SchemaNode): void {
+  const zeros = fieldsWithoutZero(type);
+  for (const name of Object.keys(value)) {
+    const given = value[name];
+    const property = own(schema.properties, name) as SchemaNode | undefined;
+    const isCollection = property?.type === 'array' || (property?.type === 'object' && property.$ref === undefined);
+    const isEmpty = isCollection && typeof given === 'object' && given !== null && Object.keys(given).length === 0 && !schema.required?.includes(name);
+    if (given === null || isEmpty || (zeros.has(name) && isZero(given))) delete value[name];
+  }
 }
 
 /** Go's structs that are no pointers: always there, and stored as `{}` or left out. Only those that get defaults matter. */

@@ -1,5 +1,5 @@
-import fieldNumbers from './data/protobuf-fields.json' with { type: 'json' };
 import { typeNameOf } from './definitions.ts';
+import { goTypes, isZero } from './go-types.ts';
 
 /**
  * Objects in Kubernetes' protobuf encoding, as JSON values. https://kubernetes.io/docs/reference/using-api/api-concepts/#protobuf-encoding
@@ -9,24 +9,9 @@ export class ProtobufError extends Error {
   override readonly name = 'ProtobufError';
 }
 
-/** Name, type (one letter for scalars), and `list`, `map` or `inline`: a struct whose fields stand in the outer object. */
-type FieldNumbers = Readonly<Record<string, readonly [name: string, type: string, form?: 'list' | 'map' | 'inline']>>;
-const messages = fieldNumbers as unknown as Readonly<Record<string, FieldNumbers>>;
 
 const magic = Buffer.from('k8s\0');
 const depthLimit = 60;
-/**
- * Go writes every field that is no pointer, zero or not. Zeros are dropped, as its JSON does, but for these fields, which are
- * pointers: there zero is an answer.
- */
-const pointers = new Set([
-  'activeDeadlineSeconds', 'allocateLoadBalancerNodePorts', 'allowPrivilegeEscalation', 'allowVolumeExpansion', 'automountServiceAccountToken', 'backoffLimit', 'blockOwnerDeletion', 'completions',
-  'controller', 'defaultMode', 'enableServiceLinks', 'expirationSeconds', 'failedJobsHistoryLimit', 'fsGroup', 'gracePeriodSeconds', 'immutable', 'ingressClassName', 'leaseTransitions', 'minReplicas', 'mode',
-  'optional', 'orphanDependents', 'parallelism', 'partition', 'priority', 'privileged', 'progressDeadlineSeconds', 'readOnlyRootFilesystem', 'replicas', 'revisionHistoryLimit', 'runAsGroup',
-  'runAsNonRoot', 'runAsUser', 'setHostnameAsFQDN', 'shareProcessNamespace', 'startingDeadlineSeconds', 'storageClassName', 'successfulJobsHistoryLimit', 'suspend', 'terminationGracePeriodSeconds',
-  'tolerationSeconds', 'ttlSecondsAfterFinished',
-]);
-
 interface RawField {
   number: number;
   value: bigint | Buffer;
@@ -116,7 +101,7 @@ function define(object: Record<string, unknown>, key: string, value: unknown): v
 }
 
 function decodeMessage(type: string, bytes: Buffer, depth: number): Record<string, unknown> {
-  const fields = messages[type];
+  const fields = goTypes[type];
   if (!fields || depth > depthLimit) throw new ProtobufError(`${type} cannot be decoded`);
   const out: Record<string, unknown> = {};
   for (const { number, value } of fieldsOf(bytes)) {
@@ -132,8 +117,8 @@ function decodeMessage(type: string, bytes: Buffer, depth: number): Record<strin
     else if (form === 'inline') Object.assign(out, decodeValue(fieldType, value, depth));
     else {
       const decoded = decodeValue(fieldType, value, depth);
-      const isZero = decoded === undefined || decoded === '' || decoded === 0 || decoded === false;
-      if (!isZero || (decoded !== undefined && pointers.has(name))) out[name] = decoded;
+      // Go writes every field that is no pointer, zero or not.
+      if (decoded !== undefined && !(form === 'omit' && isZero(decoded))) out[name] = decoded;
     }
   }
   return out;
@@ -152,6 +137,6 @@ export function decodeProtobuf(bytes: Buffer): object {
   const [group, version] = apiVersion.includes('/') ? (apiVersion.split('/') as [string, string]) : ['', apiVersion];
   // The options of a delete are sent in the version of what is deleted.
   const type = kind === 'DeleteOptions' ? 'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions' : typeNameOf(group, version, kind);
-  if (type === undefined || !messages[type]) throw new ProtobufError(`no kind ${JSON.stringify(kind)} of ${JSON.stringify(apiVersion)} is known here in protobuf`);
+  if (type === undefined || !goTypes[type]) throw new ProtobufError(`no kind ${JSON.stringify(kind)} of ${JSON.stringify(apiVersion)} is known here in protobuf`);
   return { apiVersion, kind, ...decodeMessage(type, raw, 0) };
 }

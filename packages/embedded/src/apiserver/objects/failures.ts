@@ -48,15 +48,6 @@ export function failureOf(error: unknown): KubeError | undefined {
   return undefined;
 }
 
-function applyConflict({ conflicts }: ApplyConflictError): KubeError {
-  const byManager = new Map<string, string[]>();
-  for (const { manager, field } of conflicts) byManager.set(manager, [...(byManager.get(manager) ?? []), field]);
-  const count = conflicts.length;
-  const only = byManager.size === 1 ? [...byManager][0] : undefined;
-  const described = only
-    ? `conflict${count > 1 ? 's' : ''} with ${only[0]}: ${only[1].length === 1 ? only[1][0] : `\n${only[1].map((field) => `- ${field}`).join('\n')}`}`
-    : `conflicts with ${[...byManager].map(([manager, fields]) => `${manager}:\n${fields.map((field) => `- ${field}`).join('\n')}`).join('\nconflicts with ')}`;
-  return failure(409, 'Conflict', `Apply failed with ${count} conflict${count > 1 ? 's' : ''}: ${described}`, {
-    causes: conflicts.map(({ manager, field }) => ({ reason: 'FieldManagerConflict', message: `conflict with ${manager}`, field })),
-  });
+function applyConflict({ message, conflicts }: ApplyConflictError): KubeError {
+  return failure(409, 'Conflict', message, { causes: conflicts.map(({ manager, field }) => ({ reason: 'FieldManagerConflict', message: `conflict with ${manager}`, field })) });
 }
