@@ -30,12 +30,14 @@ const { outputFiles } = await build({
   legalComments: 'none',
   minifySyntax: true,
   minifyWhitespace: true,
+  minifyIdentifiers: true,
   logLevel: 'warning',
 });
-const [bundle] = outputFiles;
-const name = `kip-${createHash('sha256').update(bundle.contents).digest('hex').slice(0, 16)}`;
+// As a module's function, so that the starter need not copy it to make it one.
+const bundle = `(function(exports,require,module,__filename,__dirname){${outputFiles[0].text}\n})`;
+const name = `kip-${createHash('sha256').update(bundle).digest('hex').slice(0, 16)}`;
 // Written aside and renamed, here and below: somebody may be running or building it.
-place(`${name}.cjs`, bundle.contents);
+place(`${name}.js`, bundle);
 place('kip.cjs', readFileSync(join(root, 'scripts', 'starter.cjs'), 'utf8').replaceAll('BUNDLE', name));
 await writeCodeCache();
 removeOld();
@@ -66,7 +68,7 @@ async function writeCodeCache() {
 /** Others than the newest, unless somebody may be about to start one. */
 function removeOld() {
   for (const file of readdirSync(dist)) {
-    if (!/^kip-/.test(file) || file.startsWith(name)) continue;
+    if (!file.startsWith('kip-') || file.startsWith(name)) continue;
     if (Date.now() - (statSync(join(dist, file), { throwIfNoEntry: false })?.mtimeMs ?? 0) > 60_000) rmSync(join(dist, file), { force: true });
   }
 }

@@ -10,16 +10,16 @@ var path = require('path');
 var vm = require('vm');
 
 // V8 takes half as long to read what it has once compiled. Node has no cache of its own before version 22.
-var file = path.join(__dirname, 'BUNDLE.cjs');
+var file = path.join(__dirname, 'BUNDLE.js');
 var cacheFile = path.join(__dirname, 'BUNDLE.cache');
 var cachedData;
 try {
   cachedData = fs.readFileSync(cacheFile);
-} catch (error) {
+} catch  {
   // Then it is compiled anew.
 }
-var source = '(function(exports,require,module,__filename,__dirname){' + fs.readFileSync(file, 'latin1') + '\n})';
-var script = new vm.Script(source, { filename: file, cachedData: cachedData });
+// The bundle is all ASCII, and so is read without being decoded.
+var script = new vm.Script(fs.readFileSync(file, 'latin1'), { filename: file, cachedData: cachedData });
 if (process.env.KIP_WRITE_CODE_CACHE) {
   process.on('exit', function () {
     fs.writeFileSync(cacheFile + '.new', script.createCachedData());

@@ -81,11 +81,10 @@ export function keyElement(keys: JsonObject): string {
   return `k:{${Object.keys(keys).sort().map((name) => `${JSON.stringify(name)}:${JSON.stringify(own(keys, name))}`).join(',')}}`;
 }
 
-/** The paths of a set as Kubernetes prints them, for example `.spec.containers[name="a"].image`. */
+/** The paths of a set as Kubernetes prints them, for example `.spec.containers[name="a"].image`: those of a level before deeper ones. */
 export function formatPaths(set: FieldSet, prefix = ''): string[] {
-  const paths = set.member && prefix !== '' ? [prefix] : [];
-  for (const element of [...set.children.keys()].sort()) paths.push(...formatPaths(set.children.get(element)!, prefix + formatElement(element)));
-  return paths;
+  const children = [...set.children].sort(([a], [b]) => (a < b ? -1 : 1)).map(([element, child]) => ({ child, path: prefix + formatElement(element) }));
+  return [...children.filter(({ child }) => child.member).map(({ path }) => path), ...children.flatMap(({ child, path }) => formatPaths(child, path))];
 }
 
 function formatElement(element: string): string {

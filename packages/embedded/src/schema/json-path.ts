@@ -2,7 +2,7 @@ import { isObject, own } from '../patch/values.ts';
 
 type Step = { field: string } | { index: number } | { all: true } | { where: string[]; equals: unknown };
 
-const stepPattern = /\.?([\w/\-]+(?:\\\.[\w/\-]+)*)|\['((?:[^'\\]|\\.)*)'\]|\["((?:[^"\\]|\\.)*)"\]|\[(-?\d+)\]|(\.?\[\*\]|\.\*)|\[\?\(@((?:\.[\w-]+)+)\s*==\s*(?:"([^"]*)"|'([^']*)'|(true|false|-?\d+))\)\]/y;
+const stepPattern = /\.?([\w/-]+(?:\\\.[\w/-]+)*)|\['((?:[^'\\]|\\.)*)'\]|\["((?:[^"\\]|\\.)*)"\]|\[(-?\d+)\]|(\.?\[\*\]|\.\*)|\[\?\(@((?:\.[\w-]+)+)\s*==\s*(?:"([^"]*)"|'([^']*)'|(true|false|-?\d+))\)\]/y;
 
 /**
  * The JSONPath of printer columns and selectable fields: fields, quoted fields, indexes, `[*]` and `[?(@.type=="Ready")]`.

@@ -106,7 +106,7 @@ export function createObjectRoutes(writer: ObjectWriter, schema: SchemaApi, patc
       return answer(exchange, 200, changed);
     } else if (subresource === 'eviction' && kind.storage === 'core/pods' && method === 'POST') {
       const body = await parseBody(await readBody(exchange.request), mediaTypeOf(exchange.request));
-      await deleteObject(writer, kind, namespace, name, { ...(body.deleteOptions ?? {}), dryRun: isDryRun(exchange.query) });
+      await deleteObject(writer, kind, namespace, name, { ...body.deleteOptions, dryRun: isDryRun(exchange.query) });
       return answer(exchange, 201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 });
     } else {
       throw failure(404, 'NotFound', 'the server could not find the requested resource');
