@@ -218,3 +218,12 @@ describe('managed fields of updates', () => {
     expect(live.metadata.managedFields!.some(({ manager }) => manager === 'ancient-changes')).toBe(true);
   });
 });
+
+describe('the name of an object', () => {
+  it('stays when a manager applies no metadata any more', () => {
+    const labelled = { apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web', labels: { a: '1' } }, spec: { replicas: 1 } } as unknown as ApiObject;
+    const next = apply(apply(undefined, labelled, 'kip'), { ...labelled, metadata: { name: 'web' } }, 'kip');
+    expect(next.metadata.name).toBe('web');
+    expect(next.metadata.labels).toBeUndefined();
+  });
+});

@@ -2,7 +2,7 @@ import { type ApiObject, type ApplyConflict, ApplyConflictError, type ApplyReque
 import { schemaOf } from '../schema/definitions.ts';
 import { difference, emptySet, formatPaths, intersection, isEmpty, parseFields, sameSet, union, type FieldSet } from './field-set.ts';
 import { compareTracked, formatManagedFields, type Manager, parseManagedFields, blankObject, timestamp, trackedFields, withoutManagedFields } from './managed-fields.ts';
-import { compare, fieldsOf, merge, removeFields, withNamedParents } from './typed.ts';
+import { compare, fieldsOf, merge, removeFields, withNamedParents, withoutEmptied } from './typed.ts';
 import { clone, isObject } from './values.ts';
 
 const lastAppliedAnnotation = 'kubectl.kubernetes.io/last-applied-configuration';
@@ -27,9 +27,10 @@ export function serverSideApply(request: ApplyRequest): ApiObject {
   const others = managers.filter((other) => other !== own);
 
   const merged = merge(before, applied, schema) as ApiObject;
-  const next = last && !isEmpty(last) ? prune(merged, last, [self, ...others], request) : merged;
+  const emptied = new WeakSet<object>();
+  const pruned = last && !isEmpty(last) ? prune(merged, last, [self, ...others], request, emptied) : merged;
 
-  const change = compareTracked(before ?? blankObject(kind), next, kind, subresource);
+  const change = compareTracked(before ?? blankObject(kind), pruned, kind, subresource);
   const taken = union(change.added, change.modified);
   const conflicts = others.map((other) => ({ other, fields: intersection(other.fields, taken) })).filter((conflict) => !isEmpty(conflict.fields));
   if (conflicts.length > 0 && !request.force) requireNoConflict(conflicts, request);
@@ -39,6 +40,7 @@ export function serverSideApply(request: ApplyRequest): ApiObject {
   const same = isEmpty(taken) && isEmpty(change.removed) && last !== undefined && sameSet(last, fields);
   if (!same || self.time === undefined) self.time = timestamp(now);
   const managedFields = formatManagedFields([...others, self]);
+  const next = withoutEmptied(pruned, emptied) as ApiObject;
   next.metadata = { ...next.metadata, managedFields };
   return next;
 }
@@ -70,17 +72,20 @@ function trackedManagers({ kind, live, subresource }: ApplyRequest): Manager[] {
  * Removes what this manager applied last time, does not apply now, and nobody else owns. What others own below a field that goes
  * stays, and so does what nobody owns, such as a default.
  */
-function prune(merged: ApiObject, last: FieldSet, managers: readonly Manager[], { kind }: ApplyRequest): ApiObject {
+function prune(merged: ApiObject, last: FieldSet, managers: readonly Manager[], { kind }: ApplyRequest, emptied: WeakSet<object>): ApiObject {
   const schema = schemaOf(kind);
   const named = (set: FieldSet) => withNamedParents(set, schema);
   const all = named(fieldsOf(merged, schema));
-  const without = (set: FieldSet) => (removeFields(merged, set, schema) ?? {}) as ApiObject;
+  const without = (set: FieldSet) => removeFields(merged, set, schema, emptied) as ApiObject;
   const gone = (object: ApiObject) => difference(all, named(fieldsOf(object, schema)));
   const managed = named(managers.map(({ fields }) => fields).reduce(union, emptySet()));
   const lastNamed = named(last);
+  // What an object is called belongs to nobody and never goes.
+  const metadata = lastNamed.children.get('f:metadata');
+  if (metadata) metadata.member = false;
   const first = without(lastNamed);
   const second = without(difference(gone(first), managed));
-  return clone(without(intersection(gone(second), lastNamed)));
+  return without(intersection(gone(second), lastNamed));
 }
 
 function requireNoConflict(conflicts: { other: Manager; fields: FieldSet }[], { kind, live, manager }: ApplyRequest): void {

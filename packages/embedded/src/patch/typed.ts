@@ -203,28 +203,46 @@ function mergeLists(live: unknown[], applied: unknown[], kind: ListKind, schema:
   return out;
 }
 
-/** `value` without the fields in `set`; what becomes empty by it goes too. */
-export function removeFields(value: unknown, set: FieldSet, schema: SchemaNode | undefined): unknown {
+/**
+ * `value` without the fields in `set`. A list or map that loses everything stays, empty, and is put into `emptied`: whoever owns it
+ * has not lost it yet.
+ */
+export function removeFields(value: unknown, set: FieldSet, schema: SchemaNode | undefined, emptied: WeakSet<object> = new WeakSet()): unknown {
+  if (!hasItems(value)) return value;
   if (Array.isArray(value)) {
     const kind = listKind(schema);
-    if (kind.relation === 'atomic' || value.length === 0) return value;
+    if (kind.relation === 'atomic') return value;
     const out: unknown[] = [];
     elementsOf(value, kind, schema).forEach((element, index) => {
       const subset = set.children.get(element);
       if (subset?.member) return;
-      out.push(subset ? removeFields(value[index], subset, resolve(schema?.items)) : value[index]);
+      out.push(subset ? removeFields(value[index], subset, resolve(schema?.items), emptied) : value[index]);
     });
-    return out.length > 0 ? out : undefined;
+    if (out.length === 0) emptied.add(out);
+    return out;
   }
-  if (!isObject(value) || isAtomicMap(schema) || Object.keys(value).length === 0) return value;
+  if (!isObject(value) || isAtomicMap(schema)) return value;
   const out: JsonObject = {};
   for (const key of Object.keys(value)) {
     const subset = set.children.get(`f:${key}`);
     if (subset?.member) continue;
-    const kept = subset ? removeFields(value[key], subset, fieldSchema(schema, key)) : value[key];
-    if (kept !== undefined) put(out, key, kept);
+    put(out, key, subset ? removeFields(value[key], subset, fieldSchema(schema, key), emptied) : value[key]);
   }
-  return Object.keys(out).length > 0 ? out : undefined;
+  if (Object.keys(out).length === 0) emptied.add(out);
+  return out;
+}
+
+/** A copy without the lists and maps in `emptied`. */
+export function withoutEmptied(value: unknown, emptied: WeakSet<object>): unknown {
+  if (Array.isArray(value)) return value.map((item) => withoutEmptied(item, emptied));
+  if (!isObject(value)) return value;
+  const out: JsonObject = {};
+  for (const key of Object.keys(value)) {
+    const item: unknown = value[key];
+    if (typeof item === 'object' && item !== null && emptied.has(item)) continue;
+    put(out, key, withoutEmptied(item, emptied));
+  }
+  return out;
 }
 
 /** The set, and every named field (not a key of a map) that has a member below it. */
