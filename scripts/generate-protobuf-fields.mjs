@@ -19,13 +19,16 @@ const folder = fileURLToPath(new URL('../packages/embedded/src/schema/data/', im
 const definitions = JSON.parse(readFileSync(`${folder}definitions.json`, 'utf8'));
 const protoFiles = [
   'apimachinery/pkg/apis/meta/v1',
-  ...['apps', 'authorization', 'autoscaling', 'batch', 'coordination', 'core', 'networking', 'rbac', 'storage'].map((group) => `api/${group}/v1`),
+  ...['apps', 'authorization', 'autoscaling', 'batch', 'coordination', 'core', 'networking', 'rbac', 'storage'].map(
+    (group) => `api/${group}/v1`,
+  ),
 ];
 
 const scalars = { string: 's', bool: 'b', int32: 'i', int64: 'i', double: 'd', bytes: 'y' };
 
 /** `k8s.io.api.core.v1.Pod` and, inside of that package, `Pod` are `io.k8s.api.core.v1.Pod`. */
-const typeName = (name, pack) => (name.startsWith('k8s.io.') ? `io.k8s.${name.slice('k8s.io.'.length)}` : `io.k8s.${pack.slice('k8s.io.'.length)}.${name}`);
+const typeName = (name, pack) =>
+  name.startsWith('k8s.io.') ? `io.k8s.${name.slice('k8s.io.'.length)}` : `io.k8s.${pack.slice('k8s.io.'.length)}.${name}`;
 const codeOf = (type, pack) => scalars[type] ?? typeName(type.replace(/^\./, ''), pack);
 
 const messages = {};
@@ -34,15 +37,20 @@ for (const file of protoFiles) {
   const types = readFileSync(join(source, 'staging/src/k8s.io', file, 'types.go'), 'utf8');
   const omitted = new Set();
   for (const [, struct, body] of types.matchAll(/^type (\w+) struct \{\n([\s\S]*?)^\}/gm)) {
-    for (const [, goType, field] of body.matchAll(/^\s+\w+\s+([*[\]\w.]+)\s+`json:"(\w+),omitempty"/gm)) if (/^[\w.]+$/.test(goType)) omitted.add(`${struct}.${field}`);
+    for (const [, goType, field] of body.matchAll(/^\s+\w+\s+([*[\]\w.]+)\s+`json:"(\w+),omitempty"/gm))
+      if (/^[\w.]+$/.test(goType)) omitted.add(`${struct}.${field}`);
   }
   const pack = /^package ([\w.]+);/m.exec(text)[1];
   for (const [, message, body] of text.matchAll(/^message (\w+) \{([^}]*)\}/gm)) {
     const fields = (messages[typeName(message, pack)] = {});
-    for (const [, label, key, mapValue, type, name, number] of body.matchAll(/(?:(optional|repeated) )?(?:map<(\w+), ([\w.]+)>|([\w.]+)) (\w+) = (\d+);/g)) {
+    for (const [, label, key, mapValue, type, name, number] of body.matchAll(
+      /(?:(optional|repeated) )?(?:map<(\w+), ([\w.]+)>|([\w.]+)) (\w+) = (\d+);/g,
+    )) {
       if (key !== undefined) fields[number] = [name, codeOf(mapValue, pack), 'map'];
       else if (label === 'repeated') fields[number] = [name, codeOf(type, pack), 'list'];
-      else fields[number] = scalars[type] && omitted.has(`${message}.${name}`) ? [name, codeOf(type, pack), 'omit'] : [name, codeOf(type, pack)];
+      else
+        fields[number] =
+          scalars[type] && omitted.has(`${message}.${name}`) ? [name, codeOf(type, pack), 'omit'] : [name, codeOf(type, pack)];
     }
   }
 }
@@ -55,10 +63,24 @@ Object.assign(messages, {
   [authentication('SelfSubjectReview')]: { 1: ['metadata', meta('ObjectMeta')], 2: ['status', authentication('SelfSubjectReviewStatus')] },
   [authentication('SelfSubjectReviewStatus')]: { 1: ['userInfo', authentication('UserInfo')] },
   [authentication('UserInfo')]: { 1: ['username', 's'], 2: ['uid', 's'], 3: ['groups', 's', 'list'] },
-  [policy('PodDisruptionBudget')]: { 1: ['metadata', meta('ObjectMeta')], 2: ['spec', policy('PodDisruptionBudgetSpec')], 3: ['status', policy('PodDisruptionBudgetStatus')] },
-  [policy('PodDisruptionBudgetSpec')]: { 1: ['minAvailable', intOrString], 2: ['selector', meta('LabelSelector')], 3: ['maxUnavailable', intOrString], 4: ['unhealthyPodEvictionPolicy', 's'] },
+  [policy('PodDisruptionBudget')]: {
+    1: ['metadata', meta('ObjectMeta')],
+    2: ['spec', policy('PodDisruptionBudgetSpec')],
+    3: ['status', policy('PodDisruptionBudgetStatus')],
+  },
+  [policy('PodDisruptionBudgetSpec')]: {
+    1: ['minAvailable', intOrString],
+    2: ['selector', meta('LabelSelector')],
+    3: ['maxUnavailable', intOrString],
+    4: ['unhealthyPodEvictionPolicy', 's'],
+  },
   [policy('PodDisruptionBudgetStatus')]: {
-    1: ['observedGeneration', 'i'], 2: ['disruptedPods', meta('Time'), 'map'], 3: ['disruptionsAllowed', 'i'], 4: ['currentHealthy', 'i'], 5: ['desiredHealthy', 'i'], 6: ['expectedPods', 'i'],
+    1: ['observedGeneration', 'i'],
+    2: ['disruptedPods', meta('Time'), 'map'],
+    3: ['disruptionsAllowed', 'i'],
+    4: ['currentHealthy', 'i'],
+    5: ['desiredHealthy', 'i'],
+    6: ['expectedPods', 'i'],
     7: ['conditions', meta('Condition'), 'list'],
   },
 });
@@ -76,9 +98,12 @@ function keep(name) {
     keep(type);
   }
 }
-for (const [name, schema] of Object.entries(definitions)) if (schema['x-kubernetes-group-version-kind']?.length === 1 && !name.endsWith('List')) keep(name);
+for (const [name, schema] of Object.entries(definitions))
+  if (schema['x-kubernetes-group-version-kind']?.length === 1 && !name.endsWith('List')) keep(name);
 keep('io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions');
 
-const lines = Object.entries(kept).sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, fields]) => `${JSON.stringify(name)}:${JSON.stringify(fields)}`);
+const lines = Object.entries(kept)
+  .sort(([a], [b]) => (a < b ? -1 : 1))
+  .map(([name, fields]) => `${JSON.stringify(name)}:${JSON.stringify(fields)}`);
 writeFileSync(`${folder}protobuf-fields.json`, `{\n${lines.join(',\n')}\n}\n`);
 process.stdout.write(`${lines.length} messages\n`);

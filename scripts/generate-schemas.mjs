@@ -13,8 +13,23 @@ import { gzipSync } from 'node:zlib';
 /** The API groups whose types the embedded cluster knows. */
 const documents = [
   'api/v1',
-  ...['apiextensions.k8s.io/v1', 'apps/v1', 'authentication.k8s.io/v1', 'authorization.k8s.io/v1', 'autoscaling/v1', 'autoscaling/v2', 'batch/v1', 'coordination.k8s.io/v1',
-    'discovery.k8s.io/v1', 'events.k8s.io/v1', 'networking.k8s.io/v1', 'policy/v1', 'rbac.authorization.k8s.io/v1', 'scheduling.k8s.io/v1', 'storage.k8s.io/v1'].map((group) => `apis/${group}`),
+  ...[
+    'apiextensions.k8s.io/v1',
+    'apps/v1',
+    'authentication.k8s.io/v1',
+    'authorization.k8s.io/v1',
+    'autoscaling/v1',
+    'autoscaling/v2',
+    'batch/v1',
+    'coordination.k8s.io/v1',
+    'discovery.k8s.io/v1',
+    'events.k8s.io/v1',
+    'networking.k8s.io/v1',
+    'policy/v1',
+    'rbac.authorization.k8s.io/v1',
+    'scheduling.k8s.io/v1',
+    'storage.k8s.io/v1',
+  ].map((group) => `apis/${group}`),
 ];
 const folder = fileURLToPath(new URL('../packages/embedded/src/schema/data/', import.meta.url));
 
@@ -48,7 +63,7 @@ for (const document of documents) {
     if (schema.description) texts[''] = schema.description;
     for (const [property, value] of Object.entries(schema.properties ?? {})) if (value.description) texts[property] = value.description;
     descriptions[name] = texts;
-    for (const kind of schema['x-kubernetes-group-version-kind'] ?? []) ((groupVersionKinds[name] ??= {})[JSON.stringify(kind)] = kind);
+    for (const kind of schema['x-kubernetes-group-version-kind'] ?? []) (groupVersionKinds[name] ??= {})[JSON.stringify(kind)] = kind;
   }
 }
 for (const [name, kinds] of Object.entries(groupVersionKinds)) definitions[name]['x-kubernetes-group-version-kind'] = Object.values(kinds);
@@ -59,5 +74,8 @@ const version = get('/version').gitVersion;
 const lines = Object.entries(sorted(definitions)).map(([name, schema]) => `${JSON.stringify(name)}:${JSON.stringify(schema)}`);
 writeFileSync(`${folder}definitions.json`, `{\n${lines.join(',\n')}\n}\n`);
 const packed = gzipSync(JSON.stringify(sorted(descriptions)), { level: 9 }).toString('base64');
-writeFileSync(`${folder}descriptions.ts`, `// Written by scripts/generate-schemas.mjs from Kubernetes ${version} (Apache-2.0). Gzip of JSON, in base64: a string costs nothing until it is read.\nexport const packedDescriptions = '${packed}';\n`);
+writeFileSync(
+  `${folder}descriptions.ts`,
+  `// Written by scripts/generate-schemas.mjs from Kubernetes ${version} (Apache-2.0). Gzip of JSON, in base64: a string costs nothing until it is read.\nexport const packedDescriptions = '${packed}';\n`,
+);
 process.stdout.write(`${lines.length} types of Kubernetes ${version}\n`);

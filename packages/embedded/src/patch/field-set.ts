@@ -23,7 +23,12 @@ export function descend(set: FieldSet, element: string): FieldSet {
   return child;
 }
 
-function combine(a: FieldSet, b: FieldSet | undefined, keep: (inA: boolean, inB: boolean) => boolean, elements: Iterable<string>): FieldSet {
+function combine(
+  a: FieldSet,
+  b: FieldSet | undefined,
+  keep: (inA: boolean, inB: boolean) => boolean,
+  elements: Iterable<string>,
+): FieldSet {
   const out: FieldSet = { member: keep(a.member, b?.member ?? false), children: new Map() };
   for (const element of elements) {
     const [left, right] = [a.children.get(element) ?? emptySet(), b?.children.get(element)];
@@ -58,7 +63,10 @@ export function parseFields(fields: unknown, depth = 0): FieldSet {
   const keys = Object.keys(fields);
   if (depth > 0) set.member = keys.length === 0;
   for (const key of keys) {
-    if (key === '.') { set.member = true; continue; }
+    if (key === '.') {
+      set.member = true;
+      continue;
+    }
     if (!/^[fkvi]:/.test(key)) throw new TypeError(`unknown path element ${key}`);
     if (key.startsWith('k:')) {
       const parsed: unknown = JSON.parse(key.slice(2));
@@ -78,13 +86,21 @@ export function formatFields(set: FieldSet): JsonObject {
 
 /** The path element of a list's item: its keys in alphabetical order, in compact JSON. */
 export function keyElement(keys: JsonObject): string {
-  return `k:{${Object.keys(keys).sort().map((name) => `${JSON.stringify(name)}:${JSON.stringify(own(keys, name))}`).join(',')}}`;
+  return `k:{${Object.keys(keys)
+    .sort()
+    .map((name) => `${JSON.stringify(name)}:${JSON.stringify(own(keys, name))}`)
+    .join(',')}}`;
 }
 
 /** The paths of a set as Kubernetes prints them, for example `.spec.containers[name="a"].image`: those of a level before deeper ones. */
 export function formatPaths(set: FieldSet, prefix = ''): string[] {
-  const children = [...set.children].sort(([a], [b]) => (a < b ? -1 : 1)).map(([element, child]) => ({ child, path: prefix + formatElement(element) }));
-  return [...children.filter(({ child }) => child.member).map(({ path }) => path), ...children.flatMap(({ child, path }) => formatPaths(child, path))];
+  const children = [...set.children]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([element, child]) => ({ child, path: prefix + formatElement(element) }));
+  return [
+    ...children.filter(({ child }) => child.member).map(({ path }) => path),
+    ...children.flatMap(({ child, path }) => formatPaths(child, path)),
+  ];
 }
 
 function formatElement(element: string): string {
@@ -93,5 +109,7 @@ function formatElement(element: string): string {
   if (element.startsWith('v:')) return `[=${text}]`;
   if (element.startsWith('i:')) return `[${text}]`;
   const keys = JSON.parse(text) as JsonObject;
-  return `[${Object.keys(keys).map((name) => `${name}=${JSON.stringify(own(keys, name))}`).join(',')}]`;
+  return `[${Object.keys(keys)
+    .map((name) => `${name}=${JSON.stringify(own(keys, name))}`)
+    .join(',')}]`;
 }

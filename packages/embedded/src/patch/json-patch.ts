@@ -14,7 +14,10 @@ interface Operation {
 
 function pointer(path: string): string[] {
   if (path === '') return [];
-  return path.slice(1).split('/').map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
+  return path
+    .slice(1)
+    .split('/')
+    .map((part) => part.replaceAll('~1', '/').replaceAll('~0', '~'));
 }
 
 function parseOperation(raw: unknown): Operation {
@@ -33,7 +36,11 @@ function parseOperation(raw: unknown): Operation {
 /** `extra` is 1 where an index may be one past the end. */
 function indexOf(list: unknown[], part: string, path: string, operation: string, extra: 0 | 1): number {
   const index = /^(0|[1-9]\d{0,9})$/.test(part) ? Number(part) : -1;
-  if (index < 0 || index >= list.length + extra) throw new PatchError(422, `${operation} operation does not apply: doc is missing path: ${JSON.stringify(path)}: invalid index referenced`);
+  if (index < 0 || index >= list.length + extra)
+    throw new PatchError(
+      422,
+      `${operation} operation does not apply: doc is missing path: ${JSON.stringify(path)}: invalid index referenced`,
+    );
   return index;
 }
 
@@ -53,7 +60,8 @@ class Document {
       if (Array.isArray(at)) at = at[indexOf(at, part, path, operation, 0)];
       else at = isObject(at) ? own(at, part) : undefined;
     }
-    if (!isObject(at) && !Array.isArray(at)) throw new PatchError(422, `${operation} operation does not apply: doc is missing path: ${JSON.stringify(path)}: missing value`);
+    if (!isObject(at) && !Array.isArray(at))
+      throw new PatchError(422, `${operation} operation does not apply: doc is missing path: ${JSON.stringify(path)}: missing value`);
     return [at, last];
   }
 
@@ -72,7 +80,10 @@ class Document {
   }
 
   add(path: string, value: unknown, operation = 'add'): void {
-    if (path === '') { this.root = value; return; }
+    if (path === '') {
+      this.root = value;
+      return;
+    }
     const [container, last] = this.container(path, operation);
     if (!Array.isArray(container)) put(container, last, value);
     else if (last === '-') container.push(value);
@@ -87,7 +98,10 @@ class Document {
   }
 
   replace(path: string, value: unknown): void {
-    if (path === '') { this.root = value; return; }
+    if (path === '') {
+      this.root = value;
+      return;
+    }
     this.get(path, 'replace');
     const [container, last] = this.container(path, 'replace');
     if (Array.isArray(container)) container[indexOf(container, last, path, 'replace', 0)] = value;
@@ -98,7 +112,8 @@ class Document {
 /** RFC 6902. @throws PatchError */
 export function jsonPatch(object: ApiObject, patch: unknown): ApiObject {
   if (!Array.isArray(patch)) throw new PatchError(400, 'error decoding patch: a JSON patch is an array of operations');
-  if (patch.length > operationLimit) throw new PatchError(422, `The allowed maximum operations in a JSON patch is ${operationLimit}, got ${patch.length}`);
+  if (patch.length > operationLimit)
+    throw new PatchError(422, `The allowed maximum operations in a JSON patch is ${operationLimit}, got ${patch.length}`);
   const document = new Document(clone(object));
   let copied = 0;
   for (const operation of patch.map(parseOperation)) {
@@ -108,7 +123,8 @@ export function jsonPatch(object: ApiObject, patch: unknown): ApiObject {
     else if (op === 'remove') document.remove(path);
     else if (op === 'replace') document.replace(path, value);
     else if (op === 'test') {
-      if (!equal(document.find(path, 'test') ?? null, value ?? null)) throw new PatchError(422, `testing value ${path} failed: test failed`);
+      if (!equal(document.find(path, 'test') ?? null, value ?? null))
+        throw new PatchError(422, `testing value ${path} failed: test failed`);
     } else if (op === 'move') {
       if (path.startsWith(`${from}/`)) throw new PatchError(422, `move operation does not apply: ${from} cannot move into itself`);
       const moved = document.get(from!, 'move');
@@ -117,7 +133,11 @@ export function jsonPatch(object: ApiObject, patch: unknown): ApiObject {
     } else {
       const source = document.get(from!, 'copy');
       copied += JSON.stringify(source).length;
-      if (copied > copyLimit) throw new PatchError(422, `Unable to complete the copy, the accumulated size increase of copy is ${copied}, exceeding the limit ${copyLimit}`);
+      if (copied > copyLimit)
+        throw new PatchError(
+          422,
+          `Unable to complete the copy, the accumulated size increase of copy is ${copied}, exceeding the limit ${copyLimit}`,
+        );
       document.add(path, clone(source), 'copy');
     }
   }

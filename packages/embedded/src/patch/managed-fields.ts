@@ -21,8 +21,20 @@ const ancientManager = 'ancient-changes';
 
 /** Fields that belong to the server and to no manager. */
 const untracked = parseFields({
-  'f:apiVersion': {}, 'f:kind': {},
-  'f:metadata': { '.': {}, 'f:name': {}, 'f:namespace': {}, 'f:creationTimestamp': {}, 'f:selfLink': {}, 'f:uid': {}, 'f:clusterName': {}, 'f:generation': {}, 'f:managedFields': {}, 'f:resourceVersion': {} },
+  'f:apiVersion': {},
+  'f:kind': {},
+  'f:metadata': {
+    '.': {},
+    'f:name': {},
+    'f:namespace': {},
+    'f:creationTimestamp': {},
+    'f:selfLink': {},
+    'f:uid': {},
+    'f:clusterName': {},
+    'f:generation': {},
+    'f:managedFields': {},
+    'f:resourceVersion': {},
+  },
 });
 
 /** `undefined` when the entries are not well formed. */
@@ -32,8 +44,12 @@ export function parseManagedFields(entries: ObjectMeta['managedFields']): Manage
     return entries.map((entry) => {
       if (entry.operation !== 'Apply' && entry.operation !== 'Update') throw new TypeError('operation must be `Apply` or `Update`');
       return {
-        name: String(entry.manager ?? ''), operation: entry.operation, apiVersion: String(entry.apiVersion ?? ''), subresource: String(entry.subresource ?? ''),
-        time: typeof entry.time === 'string' ? entry.time : undefined, fields: parseFields(entry.fieldsV1 ?? {}),
+        name: String(entry.manager ?? ''),
+        operation: entry.operation,
+        apiVersion: String(entry.apiVersion ?? ''),
+        subresource: String(entry.subresource ?? ''),
+        time: typeof entry.time === 'string' ? entry.time : undefined,
+        fields: parseFields(entry.fieldsV1 ?? {}),
       };
     });
   } catch {
@@ -46,9 +62,22 @@ const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 
 export function formatManagedFields(managers: readonly Manager[]): ManagedFieldsEntry[] {
   return managers
     .filter(({ fields }) => !isEmpty(fields))
-    .toSorted((a, b) => compareText(a.operation, b.operation) || compareText(a.time ?? '', b.time ?? '') || compareText(a.name, b.name) || compareText(a.apiVersion, b.apiVersion) || compareText(a.subresource, b.subresource))
+    .toSorted(
+      (a, b) =>
+        compareText(a.operation, b.operation) ||
+        compareText(a.time ?? '', b.time ?? '') ||
+        compareText(a.name, b.name) ||
+        compareText(a.apiVersion, b.apiVersion) ||
+        compareText(a.subresource, b.subresource),
+    )
     .map(({ name, operation, apiVersion, subresource, time, fields }) => ({
-      manager: name, operation, apiVersion, ...(time === undefined ? {} : { time }), fieldsType: 'FieldsV1', fieldsV1: formatFields(fields), ...(subresource === '' ? {} : { subresource }),
+      manager: name,
+      operation,
+      apiVersion,
+      ...(time === undefined ? {} : { time }),
+      fieldsType: 'FieldsV1',
+      fieldsV1: formatFields(fields),
+      ...(subresource === '' ? {} : { subresource }),
     }));
 }
 
@@ -62,7 +91,11 @@ export function trackedFields(set: FieldSet, kind: KindDefinition, subresource: 
 
 export function compareTracked(left: unknown, right: unknown, kind: KindDefinition, subresource: string): Comparison {
   const { added, modified, removed } = compare(left, right, schemaOf(kind));
-  return { added: trackedFields(added, kind, subresource), modified: trackedFields(modified, kind, subresource), removed: trackedFields(removed, kind, subresource) };
+  return {
+    added: trackedFields(added, kind, subresource),
+    modified: trackedFields(modified, kind, subresource),
+    removed: trackedFields(removed, kind, subresource),
+  };
 }
 
 /** An object without its managed fields, for comparing and merging. */
@@ -106,7 +139,10 @@ export function updateManagedFields({ kind, live, next, manager, subresource, no
   for (const other of managers) other.fields = difference(difference(other.fields, taken), change.removed);
   if (!isEmpty(taken)) {
     const apiVersion = next.apiVersion;
-    let self = managers.find((entry) => entry.operation === 'Update' && entry.name === manager && entry.subresource === subresource && entry.apiVersion === apiVersion);
+    let self = managers.find(
+      (entry) =>
+        entry.operation === 'Update' && entry.name === manager && entry.subresource === subresource && entry.apiVersion === apiVersion,
+    );
     if (!self) managers.push((self = { name: manager, operation: 'Update', apiVersion, subresource, time: undefined, fields: emptySet() }));
     self.fields = union(self.fields, taken);
     self.time = timestamp(now);
@@ -121,4 +157,3 @@ function capped(managers: Manager[]): Manager[] {
   const folded: Manager = { ...oldest.at(-1)!, name: ancientManager, fields: oldest.map(({ fields }) => fields).reduce(union) };
   return [...managers.filter((manager) => !oldest.includes(manager)), folded];
 }
-

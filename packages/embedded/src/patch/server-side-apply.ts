@@ -1,7 +1,16 @@
 import { type ApiObject, type ApplyConflict, ApplyConflictError, type ApplyRequest, PatchError } from '../contracts.ts';
 import { schemaOf } from '../schema/definitions.ts';
 import { difference, emptySet, formatPaths, intersection, isEmpty, parseFields, sameSet, union, type FieldSet } from './field-set.ts';
-import { compareTracked, formatManagedFields, type Manager, parseManagedFields, blankObject, timestamp, trackedFields, withoutManagedFields } from './managed-fields.ts';
+import {
+  compareTracked,
+  formatManagedFields,
+  type Manager,
+  parseManagedFields,
+  blankObject,
+  timestamp,
+  trackedFields,
+  withoutManagedFields,
+} from './managed-fields.ts';
 import { compare, fieldsOf, merge, removeFields, withNamedParents, withoutEmptied } from './typed.ts';
 import { clone, isObject } from './values.ts';
 
@@ -32,7 +41,9 @@ export function serverSideApply(request: ApplyRequest): ApiObject {
 
   const change = compareTracked(before ?? blankObject(kind), pruned, kind, subresource);
   const taken = union(change.added, change.modified);
-  const conflicts = others.map((other) => ({ other, fields: intersection(other.fields, taken) })).filter((conflict) => !isEmpty(conflict.fields));
+  const conflicts = others
+    .map((other) => ({ other, fields: intersection(other.fields, taken) }))
+    .filter((conflict) => !isEmpty(conflict.fields));
   if (conflicts.length > 0 && !request.force) requireNoConflict(conflicts, request);
   for (const conflict of conflicts) conflict.other.fields = difference(conflict.other.fields, conflict.fields);
   for (const other of others) other.fields = difference(other.fields, change.removed);
@@ -47,9 +58,11 @@ export function serverSideApply(request: ApplyRequest): ApiObject {
 
 /** What the client sent, without what it cannot set here. */
 function configuration({ kind, applied, subresource }: ApplyRequest): ApiObject {
-  if (!isObject(applied) || !isObject(applied.metadata ?? {})) throw new PatchError(400, 'error decoding patch: the configuration is not an object');
+  if (!isObject(applied) || !isObject(applied.metadata ?? {}))
+    throw new PatchError(400, 'error decoding patch: the configuration is not an object');
   const metadata = applied.metadata ?? {};
-  if (Array.isArray(metadata.managedFields) && metadata.managedFields.length > 0) throw new PatchError(400, 'metadata.managedFields must be nil');
+  if (Array.isArray(metadata.managedFields) && metadata.managedFields.length > 0)
+    throw new PatchError(400, 'metadata.managedFields must be nil');
   const out = clone(applied);
   // kubectl sends `creationTimestamp: null` in what it generates.
   const { managedFields: _none, creationTimestamp: _server, ...rest } = clone(metadata);
@@ -65,14 +78,22 @@ function trackedManagers({ kind, live, subresource }: ApplyRequest): Manager[] {
   if (managers.length > 0) return managers;
   const { added, modified } = compareTracked(blankObject(kind), withoutManagedFields(live), kind, subresource);
   const fields = union(added, modified);
-  return isEmpty(fields) ? [] : [{ name: beforeFirstApply, operation: 'Update', apiVersion: live.apiVersion, subresource: '', time: undefined, fields }];
+  return isEmpty(fields)
+    ? []
+    : [{ name: beforeFirstApply, operation: 'Update', apiVersion: live.apiVersion, subresource: '', time: undefined, fields }];
 }
 
 /**
  * Removes what this manager applied last time, does not apply now, and nobody else owns. What others own below a field that goes
  * stays, and so does what nobody owns, such as a default.
  */
-function prune(merged: ApiObject, last: FieldSet, managers: readonly Manager[], { kind }: ApplyRequest, emptied: WeakSet<object>): ApiObject {
+function prune(
+  merged: ApiObject,
+  last: FieldSet,
+  managers: readonly Manager[],
+  { kind }: ApplyRequest,
+  emptied: WeakSet<object>,
+): ApiObject {
   const schema = schemaOf(kind);
   const named = (set: FieldSet) => withNamedParents(set, schema);
   const all = named(fieldsOf(merged, schema));
@@ -91,8 +112,12 @@ function prune(merged: ApiObject, last: FieldSet, managers: readonly Manager[], 
 function requireNoConflict(conflicts: { other: Manager; fields: FieldSet }[], { kind, live, manager }: ApplyRequest): void {
   // kubectl's own earlier client-side apply gives way to kubectl's server-side apply where nobody changed the value since.
   const allowed = manager === 'kubectl' && live ? lastClientSideApply(live, kind) : emptySet();
-  const serious = conflicts.map(({ other, fields }) => ({ other, fields: difference(fields, allowed) })).filter(({ fields }) => !isEmpty(fields));
-  const list: ApplyConflict[] = serious.flatMap(({ other, fields }) => formatPaths(fields).map((field) => ({ manager: describeManager(other), field })));
+  const serious = conflicts
+    .map(({ other, fields }) => ({ other, fields: difference(fields, allowed) }))
+    .filter(({ fields }) => !isEmpty(fields));
+  const list: ApplyConflict[] = serious.flatMap(({ other, fields }) =>
+    formatPaths(fields).map((field) => ({ manager: describeManager(other), field })),
+  );
   if (list.length > 0) throw new ApplyConflictError(list);
 }
 

@@ -36,13 +36,20 @@ function mergeMap(original: JsonObject, patch: JsonObject, schema: SchemaNode | 
       const field = key.slice(deletePrefix.length);
       const list = own(original, field);
       if (!Array.isArray(value)) throw bad(`invalid value of ${key}`);
-      if (Array.isArray(list)) put(original, field, list.filter((item) => !value.some((gone) => equal(gone, item))));
+      if (Array.isArray(list))
+        put(
+          original,
+          field,
+          list.filter((item) => !value.some((gone) => equal(gone, item))),
+        );
       continue;
     }
     const before = own(original, key);
     if (value === null) delete original[key];
-    else if (isObject(value) && isObject(before) && !hasStrategy(fieldSchema(schema, key), 'replace')) put(original, key, mergeMap(before, value, fieldSchema(schema, key)));
-    else if (Array.isArray(value) && Array.isArray(before) && hasStrategy(fieldSchema(schema, key), 'merge')) put(original, key, mergeList(before, value, fieldSchema(schema, key)!, value));
+    else if (isObject(value) && isObject(before) && !hasStrategy(fieldSchema(schema, key), 'replace'))
+      put(original, key, mergeMap(before, value, fieldSchema(schema, key)));
+    else if (Array.isArray(value) && Array.isArray(before) && hasStrategy(fieldSchema(schema, key), 'merge'))
+      put(original, key, mergeList(before, value, fieldSchema(schema, key)!, value));
     else if (isObject(value) && own(value, directive) === 'delete') put(original, key, {});
     else put(original, key, withoutDirectives(value));
   }
@@ -55,11 +62,13 @@ function hasStrategy(schema: SchemaNode | undefined, strategy: string): boolean 
 
 /** What a patch adds where nothing was: its nulls and directives mean nothing there. */
 function withoutDirectives(value: any): any {
-  if (Array.isArray(value)) return value.filter((item) => !(isObject(item) && (own(item, directive) === 'delete' || isReplaceMarker(item)))).map(withoutDirectives);
+  if (Array.isArray(value))
+    return value.filter((item) => !(isObject(item) && (own(item, directive) === 'delete' || isReplaceMarker(item)))).map(withoutDirectives);
   if (!isObject(value)) return value;
   const out: JsonObject = {};
   for (const key of Object.keys(value)) {
-    if (key === directive || key === retainKeys || key.startsWith(orderPrefix) || key.startsWith(deletePrefix) || value[key] === null) continue;
+    if (key === directive || key === retainKeys || key.startsWith(orderPrefix) || key.startsWith(deletePrefix) || value[key] === null)
+      continue;
     put(out, key, withoutDirectives(value[key]));
   }
   return out;
@@ -91,11 +100,13 @@ function mergeOrdered(original: JsonObject, patch: JsonObject, key: string, pare
   const change = own(patch, field);
   if (change === null) return;
   if (before === undefined && change === undefined) return;
-  if ((before !== undefined && !Array.isArray(before)) || (change !== undefined && !Array.isArray(change))) throw bad(`${field} is not a list`);
+  if ((before !== undefined && !Array.isArray(before)) || (change !== undefined && !Array.isArray(change)))
+    throw bad(`${field} is not a list`);
   if (change !== undefined) requireOrder(change, order, schema);
   delete patch[field];
   const server: unknown[] = before ?? [];
-  const merged = change === undefined ? server : before === undefined ? withoutDirectives(change) : mergeList(server, change, schema ?? {}, change);
+  const merged =
+    change === undefined ? server : before === undefined ? withoutDirectives(change) : mergeList(server, change, schema ?? {}, change);
   put(original, field, inOrder(merged, order, server, mergeKeyOf(schema)));
 }
 
@@ -107,7 +118,8 @@ function requireOrder(list: unknown[], order: unknown[], schema: SchemaNode | un
   let at = 0;
   for (const item of kept) {
     while (at < order.length && !equal(identity(order[at]), identity(item))) at++;
-    if (at++ >= order.length) throw bad(`The order in patch list:\n${JSON.stringify(kept)}\n doesn't match $setElementOrder list:\n${JSON.stringify(order)}\n`);
+    if (at++ >= order.length)
+      throw bad(`The order in patch list:\n${JSON.stringify(kept)}\n doesn't match $setElementOrder list:\n${JSON.stringify(order)}\n`);
   }
 }
 
@@ -120,7 +132,8 @@ function mergeList(original: unknown[], patch: unknown[], schema: SchemaNode, or
   const key = mergeKeyOf(schema);
   const itemSchema = resolve(schema.items);
   if (!patch.every(isObject)) {
-    if (patch.some((item) => isObject(item) || Array.isArray(item))) throw bad('invalid types in a list: either all are objects or none is');
+    if (patch.some((item) => isObject(item) || Array.isArray(item)))
+      throw bad('invalid types in a list: either all are objects or none is');
     const merged = [...original, ...patch].filter((item, index, all) => all.findIndex((other) => equal(item, other)) === index);
     return inOrder(merged, order, original, undefined);
   }

@@ -34,7 +34,11 @@ function elementsOf(list: unknown[], kind: ListKind, schema: SchemaNode | undefi
       const value = own(item, key) ?? own(itemSchema?.properties, key)?.default;
       if (value !== undefined && value !== null) put(keys, key, value);
     }
-    if (Object.keys(keys).length === 0) throw new PatchError(400, `associative list with keys has an element that omits key field ${JSON.stringify(kind.keys[0] ?? '')} (and doesn't have default value)`);
+    if (Object.keys(keys).length === 0)
+      throw new PatchError(
+        400,
+        `associative list with keys has an element that omits key field ${JSON.stringify(kind.keys[0] ?? '')} (and doesn't have default value)`,
+      );
     return keyElement(keys);
   });
 }
@@ -109,7 +113,8 @@ function compareAt(left: unknown, right: unknown, schema: SchemaNode | undefined
     const [lefts, rights] = [itemsByElement(left, kind, schema), itemsByElement(right, kind, schema)];
     for (const element of new Set([...lefts.keys(), ...rights.keys()])) {
       const [l = [], r = []] = [lefts.get(element), rights.get(element)];
-      if (l.length < 2 && r.length < 2) compareAt(l[0], r[0], kind.relation === 'map' ? resolve(schema?.items) : undefined, [...path, element], result);
+      if (l.length < 2 && r.length < 2)
+        compareAt(l[0], r[0], kind.relation === 'map' ? resolve(schema?.items) : undefined, [...path, element], result);
       else if (!equal(l, r)) mark(l.length === 0 ? result.added : r.length === 0 ? result.removed : result.modified, [...path, element]);
     }
     return wrap();
@@ -117,7 +122,8 @@ function compareAt(left: unknown, right: unknown, schema: SchemaNode | undefined
   if (isMap(left, right) && isMap(right, left)) {
     if (isAtomicMap(schema)) return leaf();
     const [l, r] = [isObject(left) ? left : undefined, isObject(right) ? right : undefined];
-    for (const key of new Set([...Object.keys(l ?? {}), ...Object.keys(r ?? {})])) compareAt(own(l, key), own(r, key), fieldSchema(schema, key), [...path, `f:${key}`], result);
+    for (const key of new Set([...Object.keys(l ?? {}), ...Object.keys(r ?? {})]))
+      compareAt(own(l, key), own(r, key), fieldSchema(schema, key), [...path, `f:${key}`], result);
     return wrap();
   }
   leaf();
@@ -207,7 +213,12 @@ function mergeLists(live: unknown[], applied: unknown[], kind: ListKind, schema:
  * `value` without the fields in `set`. A list or map that loses everything stays, empty, and is put into `emptied`: whoever owns it
  * has not lost it yet.
  */
-export function removeFields(value: unknown, set: FieldSet, schema: SchemaNode | undefined, emptied: WeakSet<object> = new WeakSet()): unknown {
+export function removeFields(
+  value: unknown,
+  set: FieldSet,
+  schema: SchemaNode | undefined,
+  emptied: WeakSet<object> = new WeakSet(),
+): unknown {
   if (!hasItems(value)) return value;
   if (Array.isArray(value)) {
     const kind = listKind(schema);

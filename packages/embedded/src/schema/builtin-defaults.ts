@@ -13,7 +13,8 @@ const probe = { timeoutSeconds: 1, periodSeconds: 10, successThreshold: 1, failu
 const rbacGroup = 'rbac.authorization.k8s.io';
 
 function fill(object: Fields, defaults: Readonly<Record<string, unknown>>): void {
-  for (const [name, value] of Object.entries(defaults)) if (object[name] === undefined || object[name] === null) object[name] = structuredClone(value);
+  for (const [name, value] of Object.entries(defaults))
+    if (object[name] === undefined || object[name] === null) object[name] = structuredClone(value);
 }
 
 function pullPolicy(image: unknown): string {
@@ -23,7 +24,12 @@ function pullPolicy(image: unknown): string {
 }
 
 function container(object: Fields): void {
-  fill(object, { resources: {}, terminationMessagePath: '/dev/termination-log', terminationMessagePolicy: 'File', imagePullPolicy: pullPolicy(object.image) });
+  fill(object, {
+    resources: {},
+    terminationMessagePath: '/dev/termination-log',
+    terminationMessagePolicy: 'File',
+    imagePullPolicy: pullPolicy(object.image),
+  });
 }
 
 function rollingUpdate(field: string, values: Readonly<Record<string, unknown>>): (object: Fields) => void {
@@ -48,7 +54,13 @@ export const builtinDefaults: Readonly<Record<string, TypeDefaults>> = {
       for (const [name, amount] of Object.entries(resources?.limits ?? {})) (resources.requests ??= {})[name] ??= amount;
     }
   },
-  [core('PodSpec')]: { dnsPolicy: 'ClusterFirst', restartPolicy: 'Always', terminationGracePeriodSeconds: 30, securityContext: {}, schedulerName: 'default-scheduler' },
+  [core('PodSpec')]: {
+    dnsPolicy: 'ClusterFirst',
+    restartPolicy: 'Always',
+    terminationGracePeriodSeconds: 30,
+    securityContext: {},
+    schedulerName: 'default-scheduler',
+  },
   [core('Container')]: container,
   [core('ContainerPort')]: { protocol: 'TCP' },
   [core('Probe')]: probe,
@@ -96,7 +108,8 @@ export const builtinDefaults: Readonly<Record<string, TypeDefaults>> = {
     fill(spec, { podManagementPolicy: 'OrderedReady', replicas: 1, revisionHistoryLimit: 10, persistentVolumeClaimRetentionPolicy: {} });
     fill(spec.persistentVolumeClaimRetentionPolicy, { whenDeleted: 'Retain', whenScaled: 'Retain' });
     statefulStrategy(spec);
-    for (const claim of spec.volumeClaimTemplates ?? []) fill(claim, { apiVersion: 'v1', kind: 'PersistentVolumeClaim', status: { phase: 'Pending' } });
+    for (const claim of spec.volumeClaimTemplates ?? [])
+      fill(claim, { apiVersion: 'v1', kind: 'PersistentVolumeClaim', status: { phase: 'Pending' } });
   },
   'io.k8s.api.networking.v1.NetworkPolicySpec': (spec) => {
     if (!spec.policyTypes?.length) spec.policyTypes = spec.egress?.length ? ['Ingress', 'Egress'] : ['Ingress'];
@@ -105,9 +118,20 @@ export const builtinDefaults: Readonly<Record<string, TypeDefaults>> = {
   'io.k8s.api.storage.v1.StorageClass': { reclaimPolicy: 'Delete', volumeBindingMode: 'Immediate' },
   'io.k8s.api.batch.v1.JobSpec': (spec) => {
     if (spec.completions === undefined && spec.parallelism === undefined) fill(spec, { completions: 1 });
-    fill(spec, { parallelism: 1, backoffLimit: 6, completionMode: 'NonIndexed', suspend: false, podReplacementPolicy: 'TerminatingOrFailed' });
+    fill(spec, {
+      parallelism: 1,
+      backoffLimit: 6,
+      completionMode: 'NonIndexed',
+      suspend: false,
+      podReplacementPolicy: 'TerminatingOrFailed',
+    });
   },
-  'io.k8s.api.batch.v1.CronJobSpec': { concurrencyPolicy: 'Allow', suspend: false, successfulJobsHistoryLimit: 3, failedJobsHistoryLimit: 1 },
+  'io.k8s.api.batch.v1.CronJobSpec': {
+    concurrencyPolicy: 'Allow',
+    suspend: false,
+    successfulJobsHistoryLimit: 3,
+    failedJobsHistoryLimit: 1,
+  },
   'io.k8s.api.rbac.v1.RoleRef': { apiGroup: rbacGroup },
   'io.k8s.api.rbac.v1.Subject': (subject) => fill(subject, subject.kind === 'ServiceAccount' ? {} : { apiGroup: rbacGroup }),
 };

@@ -18,7 +18,8 @@ const annotationsLimit = 256 * 1024;
 function keyErrors(key: string, field: string): FieldError[] {
   const parts = key.split('/');
   const name = parts.at(-1)!;
-  if (parts.length > 2 || (parts.length === 2 && !subdomain.test(parts[0]!))) return [invalid(field, key, 'prefix part must be a DNS subdomain')];
+  if (parts.length > 2 || (parts.length === 2 && !subdomain.test(parts[0]!)))
+    return [invalid(field, key, 'prefix part must be a DNS subdomain')];
   if (name.length > 63) return [invalid(field, key, 'name part must be no more than 63 characters')];
   return qualifiedName.test(name) ? [] : [invalid(field, key, qualifiedNameRule)];
 }
@@ -40,21 +41,34 @@ export function metadataErrors({ metadata }: ApiObject): FieldError[] {
   const annotations = metadata.annotations ?? {};
   for (const key of Object.keys(annotations)) errors.push(...keyErrors(key.toLowerCase(), 'metadata.annotations'));
   const size = Object.entries(annotations).reduce((sum, [key, value]) => sum + key.length + String(value).length, 0);
-  if (size > annotationsLimit) errors.push({ reason: 'FieldValueTooLong', field: 'metadata.annotations', message: `Too long: may not be more than ${annotationsLimit} bytes` });
+  if (size > annotationsLimit)
+    errors.push({
+      reason: 'FieldValueTooLong',
+      field: 'metadata.annotations',
+      message: `Too long: may not be more than ${annotationsLimit} bytes`,
+    });
   for (const [index, owner] of (metadata.ownerReferences ?? []).entries()) {
-    for (const field of ['apiVersion', 'kind', 'name', 'uid'] as const) if (!owner[field]) errors.push(invalid(`metadata.ownerReferences[${index}].${field}`, owner[field] ?? '', 'must not be empty'));
+    for (const field of ['apiVersion', 'kind', 'name', 'uid'] as const)
+      if (!owner[field]) errors.push(invalid(`metadata.ownerReferences[${index}].${field}`, owner[field] ?? '', 'must not be empty'));
   }
   for (const finalizer of metadata.finalizers ?? []) errors.push(...keyErrors(finalizer, 'metadata.finalizers'));
   const controllers = (metadata.ownerReferences ?? []).filter(({ controller }) => controller);
   if (controllers.length > 1) {
     const [first, second] = controllers.map(({ kind, name }) => `${kind}/${name}`);
-    errors.push(invalid('metadata.ownerReferences', metadata.ownerReferences, `Only one reference can have Controller set to true. Found "true" in references for ${first} and ${second}`));
+    errors.push(
+      invalid(
+        'metadata.ownerReferences',
+        metadata.ownerReferences,
+        `Only one reference can have Controller set to true. Found "true" in references for ${first} and ${second}`,
+      ),
+    );
   }
   return errors;
 }
 
 const isPort = (port: unknown): boolean => typeof port === 'number' && port >= 1 && port <= 65_535;
-const portErrors = (port: unknown, field: string): FieldError[] => (port === undefined || typeof port === 'string' || isPort(port) ? [] : [invalid(field, port, 'must be between 1 and 65535, inclusive')]);
+const portErrors = (port: unknown, field: string): FieldError[] =>
+  port === undefined || typeof port === 'string' || isPort(port) ? [] : [invalid(field, port, 'must be between 1 and 65535, inclusive')];
 const list = (value: unknown): any[] => (Array.isArray(value) ? value : []);
 
 function quantityErrors(amounts: unknown, field: string): FieldError[] {
@@ -71,7 +85,8 @@ function resourceErrors(resources: any, field: string): FieldError[] {
   if (errors.length > 0) return errors;
   for (const [name, request] of Object.entries(resources?.requests ?? {})) {
     const limit = resources.limits?.[name];
-    if (limit !== undefined && compareQuantities(String(request), String(limit)) > 0) errors.push(invalid(`${field}.requests`, request, `must be less than or equal to ${name} limit of ${limit}`));
+    if (limit !== undefined && compareQuantities(String(request), String(limit)) > 0)
+      errors.push(invalid(`${field}.requests`, request, `must be less than or equal to ${name} limit of ${limit}`));
   }
   return errors;
 }
@@ -80,10 +95,18 @@ function probeErrors(probe: any, field: string): FieldError[] {
   if (!isObject(probe)) return [];
   const handlers = ['exec', 'httpGet', 'tcpSocket', 'grpc'].filter((name) => probe[name] !== undefined);
   const errors = handlers.length === 0 ? [required(field, 'must specify a handler type')] : [];
-  for (const handler of handlers.slice(1)) errors.push({ reason: 'FieldValueForbidden', field: `${field}.${handler}`, message: 'Forbidden: may not specify more than 1 handler type' });
-  errors.push(...portErrors(probe['httpGet']?.port ?? probe['tcpSocket']?.port, `${field}.${probe['httpGet'] ? 'httpGet' : 'tcpSocket'}.port`));
+  for (const handler of handlers.slice(1))
+    errors.push({
+      reason: 'FieldValueForbidden',
+      field: `${field}.${handler}`,
+      message: 'Forbidden: may not specify more than 1 handler type',
+    });
+  errors.push(
+    ...portErrors(probe['httpGet']?.port ?? probe['tcpSocket']?.port, `${field}.${probe['httpGet'] ? 'httpGet' : 'tcpSocket'}.port`),
+  );
   for (const name of ['initialDelaySeconds', 'timeoutSeconds', 'periodSeconds', 'successThreshold', 'failureThreshold']) {
-    if (typeof probe[name] === 'number' && probe[name] < 0) errors.push(invalid(`${field}.${name}`, probe[name], 'must be greater than or equal to 0'));
+    if (typeof probe[name] === 'number' && probe[name] < 0)
+      errors.push(invalid(`${field}.${name}`, probe[name], 'must be greater than or equal to 0'));
   }
   return errors;
 }
@@ -103,8 +126,16 @@ function containerErrors(container: any, field: string, volumes: ReadonlySet<str
     if (port?.hostPort) errors.push(...portErrors(port.hostPort, `${field}.ports[${index}].hostPort`));
   }
   for (const [index, variable] of list(container.env).entries()) {
-    if (typeof variable?.name === 'string' && /[^\x20-\x3c\x3e-\x7e]/.test(variable.name)) errors.push(invalid(`${field}.env[${index}].name`, variable.name, "a valid environment variable name must consist only of printable ASCII characters other than '='"));
-    if (variable?.value && variable.valueFrom) errors.push(invalid(`${field}.env[${index}].valueFrom`, '', 'may not be specified when `value` is not empty'));
+    if (typeof variable?.name === 'string' && /[^\x20-\x3c\x3e-\x7e]/.test(variable.name))
+      errors.push(
+        invalid(
+          `${field}.env[${index}].name`,
+          variable.name,
+          "a valid environment variable name must consist only of printable ASCII characters other than '='",
+        ),
+      );
+    if (variable?.value && variable.valueFrom)
+      errors.push(invalid(`${field}.env[${index}].valueFrom`, '', 'may not be specified when `value` is not empty'));
   }
   const paths = new Set<string>();
   for (const [index, mount] of list(container.volumeMounts).entries()) {
@@ -113,7 +144,8 @@ function containerErrors(container: any, field: string, volumes: ReadonlySet<str
     paths.add(mount?.mountPath);
   }
   errors.push(...resourceErrors(container.resources, `${field}.resources`));
-  for (const probe of ['livenessProbe', 'readinessProbe', 'startupProbe']) errors.push(...probeErrors(container[probe], `${field}.${probe}`));
+  for (const probe of ['livenessProbe', 'readinessProbe', 'startupProbe'])
+    errors.push(...probeErrors(container[probe], `${field}.${probe}`));
   return errors;
 }
 
@@ -131,7 +163,8 @@ function podErrors(spec: any, field: string, claims: readonly string[] = []): Fi
   const names = new Set<string>();
   if (list(spec['containers']).length === 0) errors.push(required(`${field}.containers`));
   for (const group of ['containers', 'initContainers']) {
-    for (const [index, container] of list(spec[group]).entries()) if (isObject(container)) errors.push(...containerErrors(container, `${field}.${group}[${index}]`, volumes, names));
+    for (const [index, container] of list(spec[group]).entries())
+      if (isObject(container)) errors.push(...containerErrors(container, `${field}.${group}[${index}]`, volumes, names));
   }
   return errors;
 }
@@ -154,19 +187,29 @@ function workloadErrors(object: ApiObject): FieldError[] {
   if (typeof replicas === 'number' && replicas < 0) errors.push(invalid('spec.replicas', replicas, 'must be greater than or equal to 0'));
   const labels = template?.metadata?.labels ?? {};
   errors.push(...labelErrors(labels, 'spec.template.metadata.labels'));
-  const isEmpty = isObject(selector) && Object.keys(selector['matchLabels'] ?? {}).length === 0 && list(selector['matchExpressions']).length === 0;
+  const isEmpty =
+    isObject(selector) && Object.keys(selector['matchLabels'] ?? {}).length === 0 && list(selector['matchExpressions']).length === 0;
   if (isEmpty) errors.push(invalid('spec.selector', selector, 'empty selector is invalid for this workload'));
-  else if (isObject(selector) && !matches(selector, labels)) errors.push(invalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`'));
+  else if (isObject(selector) && !matches(selector, labels))
+    errors.push(invalid('spec.template.metadata.labels', labels, '`selector` does not match template `labels`'));
   const claims = list(spec['volumeClaimTemplates']).map((claim) => claim?.metadata?.name as string);
   errors.push(...podErrors(template?.spec, 'spec.template.spec', claims));
-  if (template?.spec?.restartPolicy && template.spec.restartPolicy !== 'Always') errors.push({ reason: 'FieldValueNotSupported', field: 'spec.template.spec.restartPolicy', message: `Unsupported value: "${template.spec.restartPolicy}": supported values: "Always"` });
+  if (template?.spec?.restartPolicy && template.spec.restartPolicy !== 'Always')
+    errors.push({
+      reason: 'FieldValueNotSupported',
+      field: 'spec.template.spec.restartPolicy',
+      message: `Unsupported value: "${template.spec.restartPolicy}": supported values: "Always"`,
+    });
   return errors;
 }
 
 function deploymentErrors(object: ApiObject): FieldError[] {
   const { strategy } = object['spec'] ?? {};
   const isTorn = strategy?.type === 'Recreate' && strategy.rollingUpdate;
-  return [...workloadErrors(object), ...(isTorn ? [forbidden('spec.strategy.rollingUpdate', "may not be specified when strategy `type` is 'Recreate'")] : [])];
+  return [
+    ...workloadErrors(object),
+    ...(isTorn ? [forbidden('spec.strategy.rollingUpdate', "may not be specified when strategy `type` is 'Recreate'")] : []),
+  ];
 }
 
 function serviceErrors({ spec }: ApiObject): FieldError[] {
@@ -207,11 +250,23 @@ function dataErrors(object: ApiObject): FieldError[] {
   for (const field of ['data', 'binaryData', 'stringData']) {
     for (const [key, value] of Object.entries((object[field] as Record<string, unknown> | undefined) ?? {})) {
       size += String(value).length;
-      if (!dataKey.test(key) || key.length > 253 || key === '.' || key === '..') errors.push(invalid(`${field}[${key}]`, key, "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"));
+      if (!dataKey.test(key) || key.length > 253 || key === '.' || key === '..')
+        errors.push(
+          invalid(
+            `${field}[${key}]`,
+            key,
+            "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')",
+          ),
+        );
     }
   }
   const decoded = object.kind === 'Secret' ? (size * 3) / 4 : size;
-  if (decoded > dataLimit) errors.push({ reason: 'FieldValueTooLong', field: object.kind === 'Secret' ? 'data' : '', message: `Too long: may not be more than ${dataLimit} bytes` });
+  if (decoded > dataLimit)
+    errors.push({
+      reason: 'FieldValueTooLong',
+      field: object.kind === 'Secret' ? 'data' : '',
+      message: `Too long: may not be more than ${dataLimit} bytes`,
+    });
   return errors;
 }
 

@@ -9,12 +9,16 @@ const orNone = (value: unknown): unknown => (value === undefined || value === nu
 const size = (value: unknown): number => Object.keys(value ?? {}).length;
 
 function labels(map: Record<string, string> | undefined): string {
-  const pairs = Object.entries(map ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, value]) => `${key}=${value}`);
+  const pairs = Object.entries(map ?? {})
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, value]) => `${key}=${value}`);
   return pairs.length === 0 ? none : pairs.join(',');
 }
 
 function selector(value: any): string {
-  const parts = Object.entries(value?.matchLabels ?? {}).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, label]) => `${key}=${String(label)}`);
+  const parts = Object.entries(value?.matchLabels ?? {})
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([key, label]) => `${key}=${String(label)}`);
   for (const { key, operator, values } of value?.matchExpressions ?? []) {
     if (operator === 'Exists') parts.push(key);
     else if (operator === 'DoesNotExist') parts.push(`!${key}`);
@@ -23,7 +27,8 @@ function selector(value: any): string {
   return parts.length === 0 ? none : parts.join(',');
 }
 
-const containers = (spec: any, field: 'name' | 'image'): string => (spec?.containers ?? []).map((container: any) => container[field]).join(',');
+const containers = (spec: any, field: 'name' | 'image'): string =>
+  (spec?.containers ?? []).map((container: any) => container[field]).join(',');
 const workloadWide = [
   wide('Containers', ({ spec }) => containers(spec.template?.spec, 'name')),
   wide('Images', ({ spec }) => containers(spec.template?.spec, 'image')),
@@ -44,18 +49,28 @@ function externalAddress({ spec, status }: ApiObject): string {
 }
 
 function endpointAddresses(subsets: any[] | undefined): string {
-  const all = (subsets ?? []).flatMap(({ addresses, ports }) => (addresses ?? []).flatMap(({ ip }: any) => (ports?.length ? ports.map(({ port }: any) => `${ip}:${port}`) : [ip])));
+  const all = (subsets ?? []).flatMap(({ addresses, ports }) =>
+    (addresses ?? []).flatMap(({ ip }: any) => (ports?.length ? ports.map(({ port }: any) => `${ip}:${port}`) : [ip])),
+  );
   if (all.length === 0) return none;
   return all.length > 3 ? `${all.slice(0, 3).join(',')} + ${all.length - 3} more...` : all.join(',');
 }
 
 function accessModes(modes: string[] | undefined): string {
-  const short: Readonly<Record<string, string>> = { ReadWriteOnce: 'RWO', ReadOnlyMany: 'ROX', ReadWriteMany: 'RWX', ReadWriteOncePod: 'RWOP' };
-  return Object.keys(short).filter((mode) => modes?.includes(mode)).map((mode) => short[mode]).join(',');
+  const short: Readonly<Record<string, string>> = {
+    ReadWriteOnce: 'RWO',
+    ReadOnlyMany: 'ROX',
+    ReadWriteMany: 'RWX',
+    ReadWriteOncePod: 'RWOP',
+  };
+  return Object.keys(short)
+    .filter((mode) => modes?.includes(mode))
+    .map((mode) => short[mode])
+    .join(',');
 }
 
 function claimPhase({ metadata, status }: ApiObject): string {
-  return metadata.deletionTimestamp ? 'Terminating' : status?.phase ?? '';
+  return metadata.deletionTimestamp ? 'Terminating' : (status?.phase ?? '');
 }
 
 function nodeStatus({ spec, status }: ApiObject): string {
@@ -66,15 +81,25 @@ function nodeStatus({ spec, status }: ApiObject): string {
 
 function nodeRoles({ metadata }: ApiObject): string {
   const prefix = 'node-role.kubernetes.io/';
-  const roles = Object.keys(metadata.labels ?? {}).filter((label) => label.startsWith(prefix)).map((label) => label.slice(prefix.length)).sort();
+  const roles = Object.keys(metadata.labels ?? {})
+    .filter((label) => label.startsWith(prefix))
+    .map((label) => label.slice(prefix.length))
+    .sort();
   return roles.length === 0 ? none : roles.join(',');
 }
 
-const nodeAddress = (type: string): Column['cell'] => ({ status }) => orNone(status?.addresses?.find((address: any) => address.type === type)?.address);
-const isDefaultClass = ({ metadata }: ApiObject): boolean => metadata.annotations?.['storageclass.kubernetes.io/is-default-class'] === 'true';
+const nodeAddress =
+  (type: string): Column['cell'] =>
+  ({ status }) =>
+    orNone(status?.addresses?.find((address: any) => address.type === type)?.address);
+const isDefaultClass = ({ metadata }: ApiObject): boolean =>
+  metadata.annotations?.['storageclass.kubernetes.io/is-default-class'] === 'true';
 
 function subjects(object: ApiObject, kind: string): string {
-  return (object['subjects'] ?? []).filter((subject: any) => subject.kind === kind).map(({ namespace, name }: any) => (kind === 'ServiceAccount' ? `${namespace ?? ''}/${name}` : name)).join(', ');
+  return (object['subjects'] ?? [])
+    .filter((subject: any) => subject.kind === kind)
+    .map(({ namespace, name }: any) => (kind === 'ServiceAccount' ? `${namespace ?? ''}/${name}` : name))
+    .join(', ');
 }
 
 const binding = [
@@ -153,9 +178,13 @@ export const builtinTables: Readonly<Record<string, readonly Column[]>> = {
     text('Reason', ({ reason }) => reason),
     text('Object', ({ involvedObject }) => `${String(involvedObject?.kind ?? '').toLowerCase()}/${involvedObject?.name ?? ''}`),
     wide('Subobject', ({ involvedObject }) => involvedObject?.fieldPath ?? ''),
-    wide('Source', ({ source, reportingComponent }) => (source?.component ? source.component + (source.host ? `, ${source.host}` : '') : (reportingComponent ?? ''))),
+    wide('Source', ({ source, reportingComponent }) =>
+      source?.component ? source.component + (source.host ? `, ${source.host}` : '') : (reportingComponent ?? ''),
+    ),
     text('Message', ({ message }) => String(message ?? '').trim()),
-    wide('First Seen', ({ firstTimestamp, eventTime, metadata }, now) => age(firstTimestamp ?? eventTime ?? metadata.creationTimestamp, now)),
+    wide('First Seen', ({ firstTimestamp, eventTime, metadata }, now) =>
+      age(firstTimestamp ?? eventTime ?? metadata.creationTimestamp, now),
+    ),
     wide('Count', ({ count: times, series }) => String(series?.count ?? times ?? 1)),
     { ...named, wide: true },
   ],
@@ -166,7 +195,12 @@ export const builtinTables: Readonly<Record<string, readonly Column[]>> = {
     aged,
   ],
   '/LimitRange': [named, { ...created }],
-  'apps/StatefulSet': [named, text('Ready', ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec.replicas ?? 1}`), aged, ...workloadWide],
+  'apps/StatefulSet': [
+    named,
+    text('Ready', ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec.replicas ?? 1}`),
+    aged,
+    ...workloadWide,
+  ],
   'apps/Deployment': [
     named,
     text('Ready', ({ spec, status }) => `${status?.readyReplicas ?? 0}/${spec.replicas ?? 1}`),
@@ -189,7 +223,9 @@ export const builtinTables: Readonly<Record<string, readonly Column[]>> = {
     named,
     text('Controller', ({ metadata }) => {
       const owner = metadata.ownerReferences?.find(({ controller }) => controller);
-      return owner ? `${owner.kind.toLowerCase()}${owner.apiVersion.includes('/') ? `.${owner.apiVersion.split('/')[0]}` : ''}/${owner.name}` : none;
+      return owner
+        ? `${owner.kind.toLowerCase()}${owner.apiVersion.includes('/') ? `.${owner.apiVersion.split('/')[0]}` : ''}/${owner.name}`
+        : none;
     }),
     count('Revision', ({ revision }) => revision),
     aged,
@@ -230,6 +266,9 @@ export const builtinTables: Readonly<Record<string, readonly Column[]>> = {
 };
 
 function quota(status: any, wanted: (name: string) => boolean): string {
-  return Object.keys(status?.hard ?? {}).filter(wanted).sort().map((name) => `${name}: ${status?.used?.[name] ?? '0'}/${status.hard[name]}`).join(', ');
+  return Object.keys(status?.hard ?? {})
+    .filter(wanted)
+    .sort()
+    .map((name) => `${name}: ${status?.used?.[name] ?? '0'}/${status.hard[name]}`)
+    .join(', ');
 }
-

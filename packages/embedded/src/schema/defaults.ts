@@ -28,12 +28,15 @@ function defaultBuiltin(value: unknown, node: SchemaNode | undefined): unknown {
   if (node.$ref !== undefined) dropZeros(value, node.$ref, schema);
   const defaults = node.$ref === undefined ? undefined : builtinDefaults[node.$ref];
   if (typeof defaults === 'function') defaults(value);
-  else if (defaults) for (const [name, preset] of Object.entries(defaults)) if (value[name] === undefined || value[name] === null) value[name] = clone(preset);
+  else if (defaults)
+    for (const [name, preset] of Object.entries(defaults))
+      if (value[name] === undefined || value[name] === null) value[name] = clone(preset);
   for (const [name, property] of Object.entries(schema.properties ?? {})) {
     if (own(value, name) !== undefined) value[name] = defaultBuiltin(value[name], property);
     else if (isStruct(property)) makeStruct(value, name, property);
   }
-  if (typeof schema.additionalProperties === 'object') for (const key of Object.keys(value)) put(value, key, defaultBuiltin(value[key], schema.additionalProperties));
+  if (typeof schema.additionalProperties === 'object')
+    for (const key of Object.keys(value)) put(value, key, defaultBuiltin(value[key], schema.additionalProperties));
   return value;
 }
 
@@ -44,14 +47,20 @@ function dropZeros(value: JsonObject, type: string, schema: SchemaNode): void {
     const given = value[name];
     const property = own(schema.properties, name) as SchemaNode | undefined;
     const isCollection = property?.type === 'array' || (property?.type === 'object' && property.$ref === undefined);
-    const isEmpty = isCollection && typeof given === 'object' && given !== null && Object.keys(given).length === 0 && !schema.required?.includes(name);
+    const isEmpty =
+      isCollection && typeof given === 'object' && given !== null && Object.keys(given).length === 0 && !schema.required?.includes(name);
     if (given === null || isEmpty || (zeros.has(name) && isZero(given))) delete value[name];
   }
 }
 
 /** Go's structs that are no pointers: always there, and stored as `{}` or left out. Only those that get defaults matter. */
 function isStruct(property: SchemaNode): boolean {
-  return property.$ref !== undefined && typeof property.default === 'object' && definitions[property.$ref] !== undefined && Object.hasOwn(structsWithDefaults, property.$ref);
+  return (
+    property.$ref !== undefined &&
+    typeof property.default === 'object' &&
+    definitions[property.$ref] !== undefined &&
+    Object.hasOwn(structsWithDefaults, property.$ref)
+  );
 }
 
 const structsWithDefaults: Readonly<Record<string, true>> = {
@@ -79,6 +88,7 @@ function defaultCustom(value: unknown, schema: SchemaNode | undefined): void {
     defaultCustom(own(value, name), property.$ref ? undefined : property);
   }
   if (typeof schema.additionalProperties === 'object') {
-    for (const key of Object.keys(value)) if (!Object.hasOwn(schema.properties ?? {}, key)) defaultCustom(value[key], schema.additionalProperties);
+    for (const key of Object.keys(value))
+      if (!Object.hasOwn(schema.properties ?? {}, key)) defaultCustom(value[key], schema.additionalProperties);
   }
 }

@@ -63,7 +63,8 @@ export const definitions = rawDefinitions as unknown as Readonly<Record<string, 
 
 const kindNames = new Map<string, string>();
 for (const [name, schema] of Object.entries(definitions)) {
-  for (const { group, version, kind } of schema['x-kubernetes-group-version-kind'] ?? []) kindNames.set(`${group}/${version}/${kind}`, name);
+  for (const { group, version, kind } of schema['x-kubernetes-group-version-kind'] ?? [])
+    kindNames.set(`${group}/${version}/${kind}`, name);
 }
 
 /** The name of the type of a built-in kind, `undefined` when it is not known. */
@@ -98,7 +99,11 @@ export function schemaOf(kind: KindDefinition): SchemaNode | undefined {
   let schema = customSchemas.get(kind.custom);
   if (!schema) {
     const declared = (kind.custom.schema ?? { 'x-kubernetes-preserve-unknown-fields': true }) as SchemaNode;
-    schema = { ...declared, type: 'object', properties: { ...declared.properties, apiVersion: { type: 'string' }, kind: { type: 'string' }, metadata: { $ref: objectMetaType } } };
+    schema = {
+      ...declared,
+      type: 'object',
+      properties: { ...declared.properties, apiVersion: { type: 'string' }, kind: { type: 'string' }, metadata: { $ref: objectMetaType } },
+    };
     customSchemas.set(kind.custom, schema);
   }
   return schema;

@@ -5,7 +5,8 @@ export function humanDuration(ms: number): string {
   if (seconds < 0) return '0s';
   if (seconds < 120) return `${seconds}s`;
   const minutes = Math.trunc(seconds / 60);
-  const pair = (big: number, bigUnit: string, small: number, smallUnit: string): string => `${big}${bigUnit}${small === 0 ? '' : `${small}${smallUnit}`}`;
+  const pair = (big: number, bigUnit: string, small: number, smallUnit: string): string =>
+    `${big}${bigUnit}${small === 0 ? '' : `${small}${smallUnit}`}`;
   if (minutes < 10) return pair(minutes, 'm', seconds % 60, 's');
   if (minutes < 180) return `${minutes}m`;
   const hours = Math.trunc(minutes / 60);

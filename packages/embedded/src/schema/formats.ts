@@ -16,7 +16,8 @@ const checks: Readonly<Record<string, (value: string) => boolean>> = {
   byte: (value) => /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(value),
   uri: (value) => URL.canParse(value),
   email: (value) => /^[^\s@]+@[^\s@]+$/.test(value),
-  hostname: (value) => value.length <= 255 && /^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$/.test(value),
+  hostname: (value) =>
+    value.length <= 255 && /^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*$/.test(value),
 };
 
 /** Formats that Kubernetes does not know are not checked. */

@@ -2,7 +2,8 @@ import { isObject, own } from '../patch/values.ts';
 
 type Step = { field: string } | { index: number } | { all: true } | { where: string[]; equals: unknown };
 
-const stepPattern = /\.?([\w/-]+(?:\\\.[\w/-]+)*)|\['((?:[^'\\]|\\.)*)'\]|\["((?:[^"\\]|\\.)*)"\]|\[(-?\d+)\]|(\.?\[\*\]|\.\*)|\[\?\(@((?:\.[\w-]+)+)\s*==\s*(?:"([^"]*)"|'([^']*)'|(true|false|-?\d+))\)\]/y;
+const stepPattern =
+  /\.?([\w/-]+(?:\\\.[\w/-]+)*)|\['((?:[^'\\]|\\.)*)'\]|\["((?:[^"\\]|\\.)*)"\]|\[(-?\d+)\]|(\.?\[\*\]|\.\*)|\[\?\(@((?:\.[\w-]+)+)\s*==\s*(?:"([^"]*)"|'([^']*)'|(true|false|-?\d+))\)\]/y;
 
 /**
  * The JSONPath of printer columns and selectable fields: fields, quoted fields, indexes, `[*]` and `[?(@.type=="Ready")]`.
@@ -22,7 +23,10 @@ export function compileJsonPath(path: string): ((object: unknown) => unknown[]) 
     else if (all !== undefined) steps.push({ all: true });
     else steps.push({ where: where!.slice(1).split('.'), equals: text ?? quoted ?? JSON.parse(plain!) });
   }
-  return (object) => steps.reduce<unknown[]>((values, step) => values.flatMap((value) => follow(value, step)), [object]).filter((value) => value !== undefined);
+  return (object) =>
+    steps
+      .reduce<unknown[]>((values, step) => values.flatMap((value) => follow(value, step)), [object])
+      .filter((value) => value !== undefined);
 }
 
 function follow(value: unknown, step: Step): unknown[] {

@@ -5,14 +5,24 @@ type Operation = Record<string, unknown>;
 const writeParameters = ['dryRun', 'fieldManager', 'fieldValidation'];
 const methods: Readonly<Record<string, { verb: string; collection: boolean; action: string; parameters: readonly string[] }[]>> = {
   get: [
-    { verb: 'list', collection: true, action: 'list', parameters: ['continue', 'fieldSelector', 'labelSelector', 'limit', 'resourceVersion', 'timeoutSeconds', 'watch'] },
+    {
+      verb: 'list',
+      collection: true,
+      action: 'list',
+      parameters: ['continue', 'fieldSelector', 'labelSelector', 'limit', 'resourceVersion', 'timeoutSeconds', 'watch'],
+    },
     { verb: 'get', collection: false, action: 'get', parameters: [] },
   ],
   post: [{ verb: 'create', collection: true, action: 'post', parameters: writeParameters }],
   put: [{ verb: 'update', collection: false, action: 'put', parameters: writeParameters }],
   patch: [{ verb: 'patch', collection: false, action: 'patch', parameters: [...writeParameters, 'force'] }],
   delete: [
-    { verb: 'deletecollection', collection: true, action: 'deletecollection', parameters: ['dryRun', 'fieldSelector', 'labelSelector', 'propagationPolicy'] },
+    {
+      verb: 'deletecollection',
+      collection: true,
+      action: 'deletecollection',
+      parameters: ['dryRun', 'fieldSelector', 'labelSelector', 'propagationPolicy'],
+    },
     { verb: 'delete', collection: false, action: 'delete', parameters: ['dryRun', 'gracePeriodSeconds', 'propagationPolicy'] },
   ],
 };
@@ -26,7 +36,12 @@ function parameter(name: string, version: 2 | 3): object {
 }
 
 function pathParameter(name: string, version: 2 | 3): object {
-  return { name, in: 'path', required: true, ...(version === 2 ? { type: 'string', uniqueItems: true } : { schema: { type: 'string', uniqueItems: true } }) };
+  return {
+    name,
+    in: 'path',
+    required: true,
+    ...(version === 2 ? { type: 'string', uniqueItems: true } : { schema: { type: 'string', uniqueItems: true } }),
+  };
 }
 
 /**
@@ -49,8 +64,8 @@ export function openApiPaths(kinds: readonly KindDefinition[], version: 2 | 3): 
   return paths;
 }
 
-function withoutDelete({ delete: _, ...item }: Record<string, unknown>): object {
-  return item;
+function withoutDelete(item: Record<string, unknown>): object {
+  return Object.fromEntries(Object.entries(item).filter(([method]) => method !== 'delete'));
 }
 
 function pathItem(kind: KindDefinition, collection: boolean, version: 2 | 3): Record<string, unknown> | undefined {
@@ -61,7 +76,9 @@ function pathItem(kind: KindDefinition, collection: boolean, version: 2 | 3): Re
       if (variant.collection !== collection || (kind.verbs && !kind.verbs.includes(variant.verb))) continue;
       item[method] = {
         operationId: `${variant.verb}${namespaced ? 'Namespaced' : ''}${name}`,
-        ...(variant.parameters.length > 0 ? { parameters: variant.parameters.map((parameterName) => parameter(parameterName, version)) } : {}),
+        ...(variant.parameters.length > 0
+          ? { parameters: variant.parameters.map((parameterName) => parameter(parameterName, version)) }
+          : {}),
         responses: { '200': { description: 'OK' } },
         'x-kubernetes-action': variant.action,
         'x-kubernetes-group-version-kind': { group, kind: name, version: apiVersion },
@@ -70,5 +87,8 @@ function pathItem(kind: KindDefinition, collection: boolean, version: 2 | 3): Re
   }
   if (Object.keys(item).length === 0) return undefined;
   const parameters = [...(collection ? [] : ['name']), ...(namespaced ? ['namespace'] : [])];
-  return { ...item, ...(parameters.length > 0 ? { parameters: parameters.map((parameterName) => pathParameter(parameterName, version)) } : {}) };
+  return {
+    ...item,
+    ...(parameters.length > 0 ? { parameters: parameters.map((parameterName) => pathParameter(parameterName, version)) } : {}),
+  };
 }

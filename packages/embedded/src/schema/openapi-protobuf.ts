@@ -19,10 +19,12 @@ function bytes(number: number, value: Buffer): Buffer {
   return Buffer.concat([Buffer.from([...varint(number * 8 + 2), ...varint(value.length)]), value]);
 }
 
-const string = (number: number, value: unknown): Field => (typeof value === 'string' && value !== '' ? bytes(number, Buffer.from(value)) : undefined);
+const string = (number: number, value: unknown): Field =>
+  typeof value === 'string' && value !== '' ? bytes(number, Buffer.from(value)) : undefined;
 const flag = (number: number, value: unknown): Field => (value === true ? Buffer.from([...varint(number * 8), 1]) : undefined);
 /** Counts; never negative here. */
-const integer = (number: number, value: unknown): Field => (typeof value === 'number' && value > 0 ? Buffer.from([...varint(number * 8), ...varint(value)]) : undefined);
+const integer = (number: number, value: unknown): Field =>
+  typeof value === 'number' && value > 0 ? Buffer.from([...varint(number * 8), ...varint(value)]) : undefined;
 
 function double(number: number, value: unknown): Field {
   if (typeof value !== 'number') return undefined;
@@ -38,12 +40,14 @@ function message(...fields: (Field | Field[])[]): Buffer {
 type Json = Record<string, any>;
 
 const strings = (number: number, values: unknown): Field[] => (Array.isArray(values) ? values.map((value) => string(number, value)) : []);
-const nested = (number: number, value: Json | undefined, encode: (value: any) => Buffer): Field => (value === undefined ? undefined : bytes(number, encode(value)));
+const nested = (number: number, value: Json | undefined, encode: (value: any) => Buffer): Field =>
+  value === undefined ? undefined : bytes(number, encode(value));
 const named = (number: number, values: Json | undefined, encode: (value: any) => Buffer): Field[] =>
   Object.entries(values ?? {}).map(([name, value]) => bytes(number, message(string(1, name), bytes(2, encode(value)))));
 /** Any value, as YAML; JSON is YAML. */
 const any = (value: unknown): Buffer => message(string(2, `${JSON.stringify(value)}\n`));
-const extensions = (number: number, value: Json): Field[] => named(number, Object.fromEntries(Object.entries(value).filter(([key]) => key.startsWith('x-'))), any);
+const extensions = (number: number, value: Json): Field[] =>
+  named(number, Object.fromEntries(Object.entries(value).filter(([key]) => key.startsWith('x-'))), any);
 
 function schema(value: Json): Buffer {
   return message(
@@ -75,7 +79,13 @@ function schema(value: Json): Buffer {
 
 function parameter(value: Json): Buffer {
   const isPath = value['in'] === 'path';
-  const body = message(flag(1, value['required']), string(2, value['in']), string(4, value['name']), string(isPath ? 5 : 6, value['type']), flag(isPath ? 17 : 18, value['uniqueItems']));
+  const body = message(
+    flag(1, value['required']),
+    string(2, value['in']),
+    string(4, value['name']),
+    string(isPath ? 5 : 6, value['type']),
+    flag(isPath ? 17 : 18, value['uniqueItems']),
+  );
   const nonBody = bytes(isPath ? 4 : 3, body);
   return message(bytes(1, message(bytes(2, nonBody))));
 }
@@ -84,7 +94,12 @@ const parameters = (number: number, values: Json[] | undefined): Field[] => (val
 const response = (value: Json): Buffer => message(bytes(1, message(string(1, value['description']))));
 
 function operation(value: Json): Buffer {
-  return message(string(5, value['operationId']), parameters(8, value['parameters']), bytes(9, message(named(1, value['responses'], response))), extensions(13, value));
+  return message(
+    string(5, value['operationId']),
+    parameters(8, value['parameters']),
+    bytes(9, message(named(1, value['responses'], response))),
+    extensions(13, value),
+  );
 }
 
 function pathItem(value: Json): Buffer {

@@ -8,9 +8,12 @@ import { openApiPaths } from './openapi-paths.ts';
 export const schemaVersion = 'v1.37.2';
 const refPrefix = '#/components/schemas/';
 
-const apiVersionText = 'APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources';
-const kindText = 'Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds';
-const metadataText = "Standard object's metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
+const apiVersionText =
+  'APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources';
+const kindText =
+  'Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds';
+const metadataText =
+  "Standard object's metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
 
 /** `skipper.dev` becomes `dev.skipper.v1alpha1.StatefulService`. */
 function customTypeName({ group, version, kind }: KindDefinition['type']): string {
@@ -61,21 +64,32 @@ export function typesOf(kinds: readonly KindDefinition[]): Record<string, Schema
 
 function described(name: string, schema: SchemaNode): SchemaNode {
   const description = describeType(name);
-  const properties = schema.properties && Object.fromEntries(Object.entries(schema.properties).map(([field, property]) => {
-    const text = describeField(name, field);
-    return [field, text === undefined ? property : { description: text, ...property }];
-  }));
+  const properties =
+    schema.properties &&
+    Object.fromEntries(
+      Object.entries(schema.properties).map(([field, property]) => {
+        const text = describeField(name, field);
+        return [field, text === undefined ? property : { description: text, ...property }];
+      }),
+    );
   return { ...(description === undefined ? {} : { description }), ...schema, ...(properties ? { properties } : {}) };
 }
 
-const versionFields: Readonly<Record<string, SchemaNode>> = { apiVersion: { description: apiVersionText, type: 'string' }, kind: { description: kindText, type: 'string' } };
+const versionFields: Readonly<Record<string, SchemaNode>> = {
+  apiVersion: { description: apiVersionText, type: 'string' },
+  kind: { description: kindText, type: 'string' },
+};
 
 function customType(kind: KindDefinition): SchemaNode {
   const schema = schemaOf(kind)!;
   const { group, version, kind: name } = kind.type;
   return {
     ...schema,
-    properties: { ...versionFields, metadata: { description: metadataText, $ref: objectMetaType }, ...without(schema.properties, ['apiVersion', 'kind', 'metadata']) },
+    properties: {
+      ...versionFields,
+      metadata: { description: metadataText, $ref: objectMetaType },
+      ...without(schema.properties, ['apiVersion', 'kind', 'metadata']),
+    },
     'x-kubernetes-group-version-kind': [{ group, version, kind: name }],
   };
 }
@@ -89,7 +103,11 @@ function customList({ type: { group, version, kind }, listKind }: KindDefinition
     description: `${listKind} is a list of ${kind}`,
     type: 'object',
     required: ['items'],
-    properties: { ...versionFields, items: { description: 'List of objects.', type: 'array', items: { $ref: item } }, metadata: { description: 'Standard list metadata.', $ref: listMetaType } },
+    properties: {
+      ...versionFields,
+      items: { description: 'List of objects.', type: 'array', items: { $ref: item } },
+      metadata: { description: 'Standard list metadata.', $ref: listMetaType },
+    },
     'x-kubernetes-group-version-kind': [{ group, version, kind: listKind }],
   };
 }
@@ -123,30 +141,51 @@ export function openApiV3Index(registry: ResourceRegistry): object {
     if (same) same.push(kind);
     else groups.set(path, [kind]);
   }
-  const paths = [...groups].sort(([a], [b]) => (a < b ? -1 : 1)).map(([path, kinds]) => {
-    const content = JSON.stringify(kinds.map(({ type, custom, scale, status }) => [type.kind, status, scale, custom?.schema]));
-    const hash = createHash('sha256').update(`${schemaVersion} ${content}`).digest('hex').toUpperCase();
-    return [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` }];
-  });
+  const paths = [...groups]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([path, kinds]) => {
+      const content = JSON.stringify(kinds.map(({ type, custom, scale, status }) => [type.kind, status, scale, custom?.schema]));
+      const hash = createHash('sha256').update(`${schemaVersion} ${content}`).digest('hex').toUpperCase();
+      return [path, { serverRelativeURL: `/openapi/v3/${path}?hash=${hash}` }];
+    });
   return { paths: Object.fromEntries(paths) };
 }
 
 const keptInVersion2 = new Set([
-  'type', 'format', 'description', 'required', 'enum', 'pattern', 'minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf',
-  'minLength', 'maxLength', 'minItems', 'maxItems', 'minProperties', 'maxProperties', 'uniqueItems',
+  'type',
+  'format',
+  'description',
+  'required',
+  'enum',
+  'pattern',
+  'minimum',
+  'maximum',
+  'exclusiveMinimum',
+  'exclusiveMaximum',
+  'multipleOf',
+  'minLength',
+  'maxLength',
+  'minItems',
+  'maxItems',
+  'minProperties',
+  'maxProperties',
+  'uniqueItems',
 ]);
 
 /** Swagger 2.0 knows neither alternatives nor nulls: what they concern is left open, as Kubernetes does. */
 function toVersion2(node: SchemaNode): Record<string, unknown> {
   const out: Record<string, unknown> = {};
-  if (node.$ref !== undefined) return { ...(node.description === undefined ? {} : { description: node.description }), $ref: `#/definitions/${node.$ref}` };
-  const isLoose = node.nullable === true || node['x-kubernetes-int-or-string'] === true || node['x-kubernetes-preserve-unknown-fields'] === true;
+  if (node.$ref !== undefined)
+    return { ...(node.description === undefined ? {} : { description: node.description }), $ref: `#/definitions/${node.$ref}` };
+  const isLoose =
+    node.nullable === true || node['x-kubernetes-int-or-string'] === true || node['x-kubernetes-preserve-unknown-fields'] === true;
   for (const [key, value] of Object.entries(node)) {
     if (key === 'default' || (isLoose && key === 'type')) continue;
     if (keptInVersion2.has(key) || key.startsWith('x-kubernetes-')) out[key] = value;
   }
   if (node.oneOf && node.type === undefined && node['x-kubernetes-int-or-string'] === undefined) out['type'] = 'string';
-  if (node.properties && !node.nullable) out['properties'] = Object.fromEntries(Object.entries(node.properties).map(([name, property]) => [name, toVersion2(property)]));
+  if (node.properties && !node.nullable)
+    out['properties'] = Object.fromEntries(Object.entries(node.properties).map(([name, property]) => [name, toVersion2(property)]));
   if (node.items && !node.nullable) out['items'] = toVersion2(node.items);
   if (typeof node.additionalProperties === 'object') out['additionalProperties'] = toVersion2(node.additionalProperties);
   return out;

@@ -19,10 +19,13 @@ function terminatedReason({ reason, signal, exitCode }: any, prefix: string): st
 
 /** What `kubectl get pods` says of a pod, from printPod of Kubernetes. */
 function summarize({ metadata, spec, status = {} }: ApiObject): PodSummary {
-  const sidecars = new Set((spec.initContainers ?? []).filter((container: any) => container.restartPolicy === 'Always').map((container: any) => container.name));
+  const sidecars = new Set(
+    (spec.initContainers ?? []).filter((container: any) => container.restartPolicy === 'Always').map((container: any) => container.name),
+  );
   const total = (spec.containers ?? []).length + sidecars.size;
   let reason: string = status.reason || status.phase || 'Unknown';
-  if (status.conditions?.some(({ type, reason: why }: any) => type === 'PodScheduled' && why === 'SchedulingGated')) reason = 'SchedulingGated';
+  if (status.conditions?.some(({ type, reason: why }: any) => type === 'PodScheduled' && why === 'SchedulingGated'))
+    reason = 'SchedulingGated';
   let ready = 0;
   let restarts = 0;
   let last = Number.NaN;
@@ -60,9 +63,11 @@ function summarize({ metadata, spec, status = {} }: ApiObject): PodSummary {
         ready++;
       }
     }
-    if (reason === 'Completed' && isRunning) reason = status.conditions?.some(({ type, status: state }: any) => type === 'Ready' && state === 'True') ? 'Running' : 'NotReady';
+    if (reason === 'Completed' && isRunning)
+      reason = status.conditions?.some(({ type, status: state }: any) => type === 'Ready' && state === 'True') ? 'Running' : 'NotReady';
   }
-  if (metadata.deletionTimestamp) reason = status.reason === 'NodeLost' ? 'Unknown' : status.phase === 'Succeeded' || status.phase === 'Failed' ? reason : 'Terminating';
+  if (metadata.deletionTimestamp)
+    reason = status.reason === 'NodeLost' ? 'Unknown' : status.phase === 'Succeeded' || status.phase === 'Failed' ? reason : 'Terminating';
   return { reason, ready, total, restarts, lastRestart: Number.isNaN(last) ? undefined : last };
 }
 
@@ -73,7 +78,9 @@ function restartsCell(object: ApiObject, now: Date): string {
 
 function readinessGates({ spec, status }: ApiObject): string {
   const gates: any[] = spec.readinessGates ?? [];
-  const met = gates.filter(({ conditionType }) => status?.conditions?.some(({ type, status: state }: any) => type === conditionType && state === 'True'));
+  const met = gates.filter(({ conditionType }) =>
+    status?.conditions?.some(({ type, status: state }: any) => type === conditionType && state === 'True'),
+  );
   return gates.length === 0 ? '<none>' : `${met.length}/${gates.length}`;
 }
 

@@ -9,7 +9,6 @@ export class ProtobufError extends Error {
   override readonly name = 'ProtobufError';
 }
 
-
 const magic = Buffer.from('k8s\0');
 const depthLimit = 60;
 interface RawField {
@@ -126,7 +125,7 @@ function decodeMessage(type: string, bytes: Buffer, depth: number): Record<strin
 
 /** @throws ProtobufError for what is malformed, or not known here: nothing is dropped in silence. */
 export function decodeProtobuf(bytes: Buffer): object {
-  if (!bytes.subarray(0, magic.length).equals(magic)) throw new ProtobufError('the body does not begin as Kubernetes\' protobuf does');
+  if (!bytes.subarray(0, magic.length).equals(magic)) throw new ProtobufError("the body does not begin as Kubernetes' protobuf does");
   const envelope = numbered(bytes.subarray(magic.length));
   const meta = envelope.get(1);
   const raw = envelope.get(2) ?? Buffer.alloc(0);
@@ -137,6 +136,7 @@ export function decodeProtobuf(bytes: Buffer): object {
   const [group, version] = apiVersion.includes('/') ? (apiVersion.split('/') as [string, string]) : ['', apiVersion];
   // The options of a delete are sent in the version of what is deleted.
   const type = kind === 'DeleteOptions' ? 'io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions' : typeNameOf(group, version, kind);
-  if (type === undefined || !goTypes[type]) throw new ProtobufError(`no kind ${JSON.stringify(kind)} of ${JSON.stringify(apiVersion)} is known here in protobuf`);
+  if (type === undefined || !goTypes[type])
+    throw new ProtobufError(`no kind ${JSON.stringify(kind)} of ${JSON.stringify(apiVersion)} is known here in protobuf`);
   return { apiVersion, kind, ...decodeMessage(type, raw, 0) };
 }

@@ -12,10 +12,16 @@ export function prune(kind: KindDefinition, object: ApiObject): string[] {
 
 /** A built-in type without any fields holds anything: raw extensions and JSON. */
 function isOpen(schema: SchemaNode, custom: boolean): boolean {
-  return schema['x-kubernetes-preserve-unknown-fields'] === true || (!custom && !schema.properties && schema.additionalProperties === undefined);
+  return (
+    schema['x-kubernetes-preserve-unknown-fields'] === true || (!custom && !schema.properties && schema.additionalProperties === undefined)
+  );
 }
 
-const embeddedFields: Readonly<Record<string, SchemaNode>> = { apiVersion: { type: 'string' }, kind: { type: 'string' }, metadata: { $ref: objectMetaType } };
+const embeddedFields: Readonly<Record<string, SchemaNode>> = {
+  apiVersion: { type: 'string' },
+  kind: { type: 'string' },
+  metadata: { $ref: objectMetaType },
+};
 
 function pruneAt(value: unknown, node: SchemaNode | undefined, path: string, isCustom: boolean, dropped: string[]): void {
   const schema = resolve(node);

@@ -24,7 +24,12 @@ export function checkRules(value: unknown, old: unknown, schema: SchemaNode, pat
     if (problem === undefined) continue;
     const reason = rule.reason !== undefined && reasons.has(rule.reason) ? rule.reason : 'FieldValueInvalid';
     const field = (path + (rule.fieldPath ?? '')).replace(/^\./, '');
-    const message = reason === 'FieldValueDuplicate' ? `Duplicate value: ${JSON.stringify(value)}` : reason in words ? `${words[reason]}: ${problem}` : `Invalid value: ${shown(value)}${problem}`;
+    const message =
+      reason === 'FieldValueDuplicate'
+        ? `Duplicate value: ${JSON.stringify(value)}`
+        : reason in words
+          ? `${words[reason]}: ${problem}`
+          : `Invalid value: ${shown(value)}${problem}`;
     errors.push({ reason, field: field === '' ? '<nil>' : field, message });
   }
   return errors;
@@ -39,8 +44,12 @@ function shown(value: unknown): string {
 export function hasRules(schema: SchemaNode | undefined): boolean {
   if (!schema || schema.$ref !== undefined) return false;
   const { properties, items, additionalProperties } = schema;
-  return (schema['x-kubernetes-validations']?.length ?? 0) > 0
-    || Object.values(properties ?? {}).some(hasRules) || hasRules(items) || (typeof additionalProperties === 'object' && hasRules(additionalProperties));
+  return (
+    (schema['x-kubernetes-validations']?.length ?? 0) > 0 ||
+    Object.values(properties ?? {}).some(hasRules) ||
+    hasRules(items) ||
+    (typeof additionalProperties === 'object' && hasRules(additionalProperties))
+  );
 }
 
 function problemOf(rule: ValidationRule, program: Program, variables: { self: unknown; oldSelf: unknown }): string | undefined {

@@ -8,7 +8,12 @@ import { compileJsonPath } from './json-path.ts';
 const nothing = null;
 
 const nameColumn: Column = { name: 'Name', format: 'name', description: 'name', cell: ({ metadata }) => metadata.name };
-const createdColumn: Column = { name: 'Created At', type: 'date', description: 'created', cell: ({ metadata }) => metadata.creationTimestamp };
+const createdColumn: Column = {
+  name: 'Created At',
+  type: 'date',
+  description: 'created',
+  cell: ({ metadata }) => metadata.creationTimestamp,
+};
 const ageColumn: Column = { name: 'Age', cell: ({ metadata }, now) => age(metadata.creationTimestamp, now) };
 
 /** A meta.k8s.io/v1 Table without its list metadata. */
@@ -18,9 +23,16 @@ export function tableOf(kind: KindDefinition, objects: readonly ApiObject[], opt
     apiVersion: 'meta.k8s.io/v1',
     kind: 'Table',
     columnDefinitions: columns.map((column) => ({
-      name: column.name, type: column.type ?? 'string', format: column.format ?? '', description: column.description ?? '', priority: column.wide ? 1 : (column.priority ?? 0),
+      name: column.name,
+      type: column.type ?? 'string',
+      format: column.format ?? '',
+      description: column.description ?? '',
+      priority: column.wide ? 1 : (column.priority ?? 0),
     })),
-    rows: objects.map((object) => ({ cells: columns.map(({ cell }) => cell(object, options.now) ?? nothing), ...included(object, options) })),
+    rows: objects.map((object) => ({
+      cells: columns.map(({ cell }) => cell(object, options.now) ?? nothing),
+      ...included(object, options),
+    })),
   };
 }
 

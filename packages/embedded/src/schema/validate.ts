@@ -9,7 +9,10 @@ import { checkValue, type Place } from './structural.ts';
 const errorLimit = 100;
 
 const unchecked: FieldError = {
-  reason: 'FieldValueInvalid', field: '<nil>', message: 'Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation',
+  reason: 'FieldValueInvalid',
+  field: '<nil>',
+  message:
+    'Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation',
 };
 
 /** The schema's and the type's own rules: `old` is what it replaces. Built-in kinds without a known schema pass. */

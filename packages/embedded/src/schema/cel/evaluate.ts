@@ -42,7 +42,11 @@ const methods: Readonly<Record<string, [arity: number, call: Callable]>> = {
   upperAscii: [0, (target) => text(target).replace(/[a-z]/g, (letter) => letter.toUpperCase())],
   trim: [0, (target) => text(target).trim()],
   split: [1, (target, separator) => text(target).split(text(separator))],
-  compareTo: [1, (target, other) => (target instanceof Quantity && other instanceof Quantity ? compareQuantities(target.text, other.text) : fail('no such overload'))],
+  compareTo: [
+    1,
+    (target, other) =>
+      target instanceof Quantity && other instanceof Quantity ? compareQuantities(target.text, other.text) : fail('no such overload'),
+  ],
   isGreaterThan: [1, (target, other) => methods['compareTo']![1](target, other) === 1],
   isLessThan: [1, (target, other) => methods['compareTo']![1](target, other) === -1],
 };
@@ -73,18 +77,26 @@ export function compile(source: string): Program {
 function check(expression: Expression, known: ReadonlySet<string>, used: Set<string>): void {
   const inner = (...parts: Expression[]): void => parts.forEach((part) => check(part, known, used));
   switch (expression.op) {
-    case 'literal': return;
+    case 'literal':
+      return;
     case 'name':
       if (!known.has(expression.name)) throw new CelSyntaxError(`undeclared reference to '${expression.name}'`);
       used.add(expression.name);
       return;
-    case 'field': return inner(expression.target);
-    case 'index': return inner(expression.target, expression.index);
-    case 'list': return inner(...expression.items);
-    case 'unary': return inner(expression.operand);
-    case 'binary': return inner(expression.left, expression.right);
-    case 'conditional': return inner(expression.test, expression.yes, expression.no);
-    case 'call': return checkCall(expression, known, used);
+    case 'field':
+      return inner(expression.target);
+    case 'index':
+      return inner(expression.target, expression.index);
+    case 'list':
+      return inner(...expression.items);
+    case 'unary':
+      return inner(expression.operand);
+    case 'binary':
+      return inner(expression.left, expression.right);
+    case 'conditional':
+      return inner(expression.test, expression.yes, expression.no);
+    case 'call':
+      return checkCall(expression, known, used);
   }
 }
 
@@ -100,7 +112,8 @@ function checkCall({ target, name, args }: Extract<Expression, { op: 'call' }>, 
     return check(body!, new Set([...known, variable!.name]), used);
   }
   const table = target === undefined ? functions : methods;
-  if (!Object.hasOwn(table, name) || table[name]![0] !== args.length) throw new CelSyntaxError(`undeclared reference to '${name}' with ${args.length} arguments`);
+  if (!Object.hasOwn(table, name) || table[name]![0] !== args.length)
+    throw new CelSyntaxError(`undeclared reference to '${name}' with ${args.length} arguments`);
   if (name === 'matches' && args[0]!.op === 'literal') {
     try {
       new RegExp(String(args[0]!.value), 'u');
@@ -124,24 +137,31 @@ function truth(value: unknown): boolean {
 
 function evaluate(expression: Expression, scope: Scope): unknown {
   switch (expression.op) {
-    case 'literal': return expression.value;
-    case 'name': return own(scope, expression.name) ?? null;
-    case 'field': return fieldOf(evaluate(expression.target, scope), expression.name);
+    case 'literal':
+      return expression.value;
+    case 'name':
+      return own(scope, expression.name) ?? null;
+    case 'field':
+      return fieldOf(evaluate(expression.target, scope), expression.name);
     case 'index': {
       const target = evaluate(expression.target, scope);
       const index = evaluate(expression.index, scope);
       if (!Array.isArray(target)) return fieldOf(target, text(index));
       return typeof index === 'number' && index in target ? target[index] : fail(`index out of bounds: ${String(index)}`);
     }
-    case 'list': return expression.items.map((item) => evaluate(item, scope));
+    case 'list':
+      return expression.items.map((item) => evaluate(item, scope));
     case 'unary': {
       const value = evaluate(expression.operand, scope);
       if (expression.sign === '!') return !truth(value);
       return typeof value === 'number' ? -value : fail('no such overload');
     }
-    case 'conditional': return evaluate(truth(evaluate(expression.test, scope)) ? expression.yes : expression.no, scope);
-    case 'binary': return binary(expression, scope);
-    case 'call': return call(expression, scope);
+    case 'conditional':
+      return evaluate(truth(evaluate(expression.test, scope)) ? expression.yes : expression.no, scope);
+    case 'binary':
+      return binary(expression, scope);
+    case 'call':
+      return call(expression, scope);
   }
 }
 
@@ -158,11 +178,17 @@ function logical(left: () => boolean, right: () => boolean, deciding: boolean): 
 }
 
 function binary({ sign, left, right }: Extract<Expression, { op: 'binary' }>, scope: Scope): unknown {
-  if (sign === '&&' || sign === '||') return logical(() => truth(evaluate(left, scope)), () => truth(evaluate(right, scope)), sign === '||');
+  if (sign === '&&' || sign === '||')
+    return logical(
+      () => truth(evaluate(left, scope)),
+      () => truth(evaluate(right, scope)),
+      sign === '||',
+    );
   const [a, b] = [evaluate(left, scope), evaluate(right, scope)];
   if (sign === '==') return same(a, b);
   if (sign === '!=') return !same(a, b);
-  if (sign === 'in') return Array.isArray(b) ? b.some((item) => same(item, a)) : isObject(b) ? Object.hasOwn(b, text(a)) : fail('no such overload');
+  if (sign === 'in')
+    return Array.isArray(b) ? b.some((item) => same(item, a)) : isObject(b) ? Object.hasOwn(b, text(a)) : fail('no such overload');
   if (sign === '+' && typeof a === 'string' && typeof b === 'string') return a + b;
   if (sign === '+' && Array.isArray(a) && Array.isArray(b)) return [...a, ...b];
   const comparable = (typeof a === 'number' && typeof b === 'number') || (typeof a === 'string' && typeof b === 'string');

@@ -20,7 +20,8 @@ interface Token {
   at: number;
 }
 
-const tokenPattern = /\s+|\/\/[^\n]*|(?<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?u?)|(?<string>[rR]?(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'))|(?<name>[A-Za-z_]\w*)|(?<sign>&&|\|\||[=!<>]=|[-+*/%<>!?:.,()[\]])/y;
+const tokenPattern =
+  /\s+|\/\/[^\n]*|(?<number>\d+(?:\.\d+)?(?:[eE][+-]?\d+)?u?)|(?<string>[rR]?(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'))|(?<name>[A-Za-z_]\w*)|(?<sign>&&|\|\||[=!<>]=|[-+*/%<>!?:.,()[\]])/y;
 const precedence: readonly (readonly string[])[] = [['||'], ['&&'], ['==', '!=', '<', '<=', '>', '>=', 'in'], ['+', '-'], ['*', '/', '%']];
 /** Nesting of expressions; no rule that people write comes near. */
 const depthLimit = 100;
@@ -32,7 +33,8 @@ function tokensOf(source: string): Token[] {
     const at = pattern.lastIndex;
     const match = pattern.exec(source);
     if (!match) throw new CelSyntaxError(`unsupported or malformed expression at ${JSON.stringify(source.slice(at, at + 20))}`);
-    for (const kind of ['number', 'string', 'name', 'sign'] as const) if (match.groups![kind] !== undefined) tokens.push({ kind, text: match.groups![kind], at });
+    for (const kind of ['number', 'string', 'name', 'sign'] as const)
+      if (match.groups![kind] !== undefined) tokens.push({ kind, text: match.groups![kind], at });
   }
   return [...tokens, { kind: 'end', text: '', at: source.length }];
 }
@@ -60,12 +62,14 @@ export function parse(source: string): Expression {
     return text;
   };
   const expect = (sign: string): void => {
-    if (accept(sign) === undefined) throw new CelSyntaxError(`expected ${sign} at ${JSON.stringify(source.slice(peek().at, peek().at + 20))}`);
+    if (accept(sign) === undefined)
+      throw new CelSyntaxError(`expected ${sign} at ${JSON.stringify(source.slice(peek().at, peek().at + 20))}`);
   };
   const list = (end: string): Expression[] => {
     const items: Expression[] = [];
     if (accept(end)) return items;
-    do items.push(conditional()); while (accept(','));
+    do items.push(conditional());
+    while (accept(','));
     expect(end);
     return items;
   };
@@ -86,7 +90,8 @@ export function parse(source: string): Expression {
   function binary(level: number): Expression {
     if (level === precedence.length) return unary();
     let left = binary(level + 1);
-    for (let sign = accept(...precedence[level]!); sign !== undefined; sign = accept(...precedence[level]!)) left = { op: 'binary', sign, left, right: binary(level + 1) };
+    for (let sign = accept(...precedence[level]!); sign !== undefined; sign = accept(...precedence[level]!))
+      left = { op: 'binary', sign, left, right: binary(level + 1) };
     return left;
   }
 
@@ -141,5 +146,10 @@ export function parse(source: string): Expression {
 
 /** How Kubernetes writes field names that are no CEL identifiers. */
 function unescapeName(name: string): string {
-  return name.replaceAll('__dot__', '.').replaceAll('__dash__', '-').replaceAll('__slash__', '/').replaceAll('__underscores__', '__').replace(/^__(\w+)__$/, '$1');
+  return name
+    .replaceAll('__dot__', '.')
+    .replaceAll('__dash__', '-')
+    .replaceAll('__slash__', '/')
+    .replaceAll('__underscores__', '__')
+    .replace(/^__(\w+)__$/, '$1');
 }
