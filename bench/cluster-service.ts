@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { childNames, namespaces, networkPolicies, secrets, services, statefulSets, statefulServices, type KubeObject, type ResourceType } from '@skipper/api';
+import { setTimeout as delay } from 'node:timers/promises';
+import { childNames, leases, namespaces, networkPolicies, secrets, services, statefulSets, statefulServices, type KubeObject, type ResourceType } from '@skipper/api';
 import { createClient, loadKubeconfig, resolveCluster, type KubeClient } from '@skipper/kube';
 import { startOperator } from '@skipper/operator';
 import { compared, type Measurement } from './measurement.ts';
@@ -14,13 +15,15 @@ const rounds = 5;
  */
 export async function benchClusterService(kubeconfig: string, home: string): Promise<Measurement[]> {
   const client = createClient(resolveCluster(await loadKubeconfig({ files: [kubeconfig] })));
-  const operator = await startOperator({ client, log: () => {}, leaderElection: false });
+  const identity = `bench-${randomBytes(4).toString('hex')}`;
+  const operator = await startOperator({ client, log: () => {}, identity });
   const env = { KUBECONFIG: kubeconfig, KIP_HOME: home };
   const project = `bench-${randomBytes(4).toString('hex')}`;
   const plainNamespace = `${project}-plain`;
   const ours: number[] = [];
   const plain: number[] = [];
   try {
+    await elected(client, identity);
     await client.create(namespaces, { metadata: { name: plainNamespace } });
     for (let round = 0; round <= rounds; round++) {
       const name = `db-${round}`;
@@ -46,6 +49,14 @@ export async function benchClusterService(kubeconfig: string, home: string): Pro
     for (const namespace of [project, plainNamespace]) await client.delete(namespaces, namespace).catch(() => {});
     client.close();
   }
+}
+
+/** Waits until the operator leads: the lease of an earlier one may have to run out. */
+async function elected(client: KubeClient, identity: string): Promise<void> {
+  for (const deadline = Date.now() + 30_000; Date.now() < deadline; await delay(200)) {
+    if ((await client.list(leases)).items.some(({ spec }) => spec?.holderIdentity === identity)) return;
+  }
+  throw new Error('another operator looks after the services of this cluster');
 }
 
 /** What the operator made for a service, as somebody would have written it by hand. */

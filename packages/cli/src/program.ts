@@ -43,7 +43,7 @@ export function buildProgram(): Command {
     .option('--context <name>', 'context of the kubeconfig to use')
     .option('--kubeconfig <file>', 'kubeconfig to use')
     .option('-v, --verbose', 'say more when something fails')
-    .version('0.1.0', '--version', 'print the version')
+    .version('0.1.0', '-V', 'print the version')
     .helpCommand('help [command]', 'show help for a command')
     .showSuggestionAfterError()
     .exitOverride();

@@ -164,7 +164,7 @@ export class ObjectStore {
       this.#history = this.#history.slice(-historyLimit);
       this.#oldestRevision = this.#history[0]!.revision - 1;
     }
-    for (const subscriber of [...this.#subscribers]) subscriber(event);
+    for (const subscriber of this.#subscribers) subscriber(event);
   }
 
   /** @returns the events after `revision`; undefined when they are no longer known. */
