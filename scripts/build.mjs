@@ -28,13 +28,13 @@ const { outputFiles } = await build({
   // The starter compiles the bundle as a script, in which there is only `require`.
   supported: { 'dynamic-import': false },
   legalComments: 'none',
-  minifySyntax: true,
-  minifyWhitespace: true,
-  minifyIdentifiers: true,
+  minify: true,
   logLevel: 'warning',
 });
+// In ASCII, which is read without being decoded: esbuild leaves other characters only in regular expressions.
+const ascii = outputFiles[0].text.replace(/[^\0-\x7f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 // As a module's function, so that the starter need not copy it to make it one.
-const bundle = `(function(exports,require,module,__filename,__dirname){${outputFiles[0].text}\n})`;
+const bundle = `(function(exports,require,module,__filename,__dirname){${ascii}\n})`;
 const name = `kip-${createHash('sha256').update(bundle).digest('hex').slice(0, 16)}`;
 // Written aside and renamed, here and below: somebody may be running or building it.
 place(`${name}.js`, bundle);
