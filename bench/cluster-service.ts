@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { childNames, leases, namespaces, networkPolicies, secrets, services, statefulSets, statefulServices, type KubeObject, type ResourceType } from '@skipper/api';
+import { childNames, leases, managedBy, namespaces, networkPolicies, persistentVolumeClaims, secrets, services, statefulSets, statefulServices, type KubeObject, type ResourceType } from '@skipper/api';
 import { createClient, loadKubeconfig, resolveCluster, type KubeClient } from '@skipper/kube';
 import { startOperator } from '@skipper/operator';
 import { compared, type Measurement } from './measurement.ts';
@@ -15,15 +15,14 @@ const rounds = 5;
  */
 export async function benchClusterService(kubeconfig: string, home: string): Promise<Measurement[]> {
   const client = createClient(resolveCluster(await loadKubeconfig({ files: [kubeconfig] })));
-  const identity = `bench-${randomBytes(4).toString('hex')}`;
-  const operator = await startOperator({ client, log: () => {}, identity });
+  const operator = await startOperator({ client, log: () => {} });
   const env = { KUBECONFIG: kubeconfig, KIP_HOME: home };
   const project = `bench-${randomBytes(4).toString('hex')}`;
   const plainNamespace = `${project}-plain`;
   const ours: number[] = [];
   const plain: number[] = [];
   try {
-    await elected(client, identity);
+    await elected(client);
     await client.create(namespaces, { metadata: { name: plainNamespace } });
     for (let round = 0; round <= rounds; round++) {
       const name = `db-${round}`;
@@ -51,25 +50,28 @@ export async function benchClusterService(kubeconfig: string, home: string): Pro
   }
 }
 
-/** Waits until the operator leads: the lease of an earlier one may have to run out. */
-async function elected(client: KubeClient, identity: string): Promise<void> {
+/** Waits until an operator leads, ours or another: an old lease may have to run out. */
+async function elected(client: KubeClient): Promise<void> {
   for (const deadline = Date.now() + 30_000; Date.now() < deadline; await delay(200)) {
-    if ((await client.list(leases)).items.some(({ spec }) => spec?.holderIdentity === identity)) return;
+    const lease = (await client.list(leases)).items.find(({ metadata }) => metadata?.name?.startsWith(managedBy));
+    const { renewTime, leaseDurationSeconds = 0 } = lease?.spec ?? {};
+    if (renewTime && Date.parse(String(renewTime)) + leaseDurationSeconds * 1000 > Date.now()) return;
   }
-  throw new Error('another operator looks after the services of this cluster');
+  throw new Error('no operator leads on this cluster');
 }
 
 /** What the operator made for a service, as somebody would have written it by hand. */
 async function manifestsOf(client: KubeClient, namespace: string, service: string, target: string): Promise<string> {
   const read = async (type: ResourceType<KubeObject>, name: string): Promise<object | undefined> => {
-    const found = (await client.find(type, name, { namespace })) as (KubeObject & { status?: unknown; spec?: { clusterIP?: string; clusterIPs?: string[] } }) | undefined;
+    const found = (await client.find(type, name, { namespace })) as (KubeObject & { status?: unknown; spec?: { volumeName?: string } }) | undefined;
     if (!found) return undefined;
     const { status, ...object } = found;
-    const { labels, annotations } = found.metadata ?? {};
-    return { ...object, metadata: { name, namespace: target, labels, annotations } };
+    // Which volume a claim got is the cluster's doing.
+    const { volumeName, ...spec } = found.spec ?? {};
+    return { ...object, metadata: { name, namespace: target, labels: found.metadata?.labels }, ...(found.spec ? { spec } : {}) };
   };
   const items = await Promise.all([
-    read(secrets, childNames.credentials(service)), read(services, childNames.headlessService(service)), read(networkPolicies, childNames.networkPolicy(service)), read(statefulSets, childNames.statefulSet(service)),
+    read(secrets, childNames.credentials(service)), read(persistentVolumeClaims, childNames.claim(service)), read(services, childNames.headlessService(service)), read(networkPolicies, childNames.networkPolicy(service)), read(statefulSets, childNames.statefulSet(service)),
   ]);
   return JSON.stringify({ apiVersion: 'v1', kind: 'List', items: items.filter(Boolean) });
 }
