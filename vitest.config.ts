@@ -9,8 +9,27 @@ export default defineConfig({
     hookTimeout: 120_000,
     projects: [
       { extends: true, test: { name: 'unit', include: ['packages/**/*.test.ts'] } },
-      { extends: true, test: { name: 'conformance', include: ['conformance/**/*.test.ts'], globalSetup: ['conformance/support/global-setup.ts'], testTimeout: 60_000, fileParallelism: false } },
-      { extends: true, test: { name: 'e2e', include: ['e2e/**/*.test.ts'], exclude: needsContainers, testTimeout: 180_000, hookTimeout: 300_000, fileParallelism: false } },
+      {
+        extends: true,
+        test: {
+          name: 'conformance',
+          include: ['conformance/**/*.test.ts'],
+          globalSetup: ['conformance/support/global-setup.ts'],
+          testTimeout: 60_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'e2e',
+          include: ['e2e/**/*.test.ts'],
+          exclude: needsContainers,
+          testTimeout: 180_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+        },
+      },
     ],
   },
 });

@@ -1,6 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { childNames, leases, managedBy, namespaces, networkPolicies, persistentVolumeClaims, secrets, services, statefulSets, statefulServices, type KubeObject, type ResourceType } from '@skipper/api';
+import {
+  childNames,
+  leases,
+  managedBy,
+  namespaces,
+  networkPolicies,
+  persistentVolumeClaims,
+  secrets,
+  services,
+  statefulSets,
+  statefulServices,
+  type KubeObject,
+  type ResourceType,
+} from '@skipper/api';
 import { createClient, loadKubeconfig, resolveCluster, type KubeClient } from '@skipper/kube';
 import { startOperator } from '@skipper/operator';
 import { compared, type Measurement } from './measurement.ts';
@@ -31,7 +44,16 @@ export async function benchClusterService(kubeconfig: string, home: string): Pro
       await kip(['service', 'delete', name, '--delete-data', '--project', project], env);
       const applied = await timed(async () => {
         await run(kubectl, ['--kubeconfig', kubeconfig, 'apply', '-f', '-'], { input: manifests });
-        await run(kubectl, ['--kubeconfig', kubeconfig, 'rollout', 'status', '--namespace', plainNamespace, `statefulset/${name}`, '--timeout=120s']);
+        await run(kubectl, [
+          '--kubeconfig',
+          kubeconfig,
+          'rollout',
+          'status',
+          '--namespace',
+          plainNamespace,
+          `statefulset/${name}`,
+          '--timeout=120s',
+        ]);
       });
       await run(kubectl, ['--kubeconfig', kubeconfig, 'delete', '--namespace', plainNamespace, 'statefulset,pvc', '--all']);
       // The first round warms up: the image is read from the disk.
@@ -39,7 +61,15 @@ export async function benchClusterService(kubeconfig: string, home: string): Pro
       ours.push(add);
       plain.push(applied);
     }
-    return [compared('cluster: service add postgres until Ready', median(ours), 'ms', { name: 'kubectl apply of the same objects', value: median(plain) }, '≤ 1.2')];
+    return [
+      compared(
+        'cluster: service add postgres until Ready',
+        median(ours),
+        'ms',
+        { name: 'kubectl apply of the same objects', value: median(plain) },
+        '≤ 1.2',
+      ),
+    ];
   } finally {
     for (const { metadata } of (await client.list(statefulServices, { namespace: project })).items) {
       await kip(['service', 'delete', metadata!.name!, '--delete-data', '--project', project], env).catch(() => {});
@@ -63,7 +93,9 @@ async function elected(client: KubeClient): Promise<void> {
 /** What the operator made for a service, as somebody would have written it by hand. */
 async function manifestsOf(client: KubeClient, namespace: string, service: string, target: string): Promise<string> {
   const read = async (type: ResourceType<KubeObject>, name: string): Promise<object | undefined> => {
-    const found = (await client.find(type, name, { namespace })) as (KubeObject & { status?: unknown; spec?: { volumeName?: string } }) | undefined;
+    const found = (await client.find(type, name, { namespace })) as
+      | (KubeObject & { status?: unknown; spec?: { volumeName?: string } })
+      | undefined;
     if (!found) return undefined;
     const { status, ...object } = found;
     // Which volume a claim got is the cluster's doing.
@@ -71,7 +103,11 @@ async function manifestsOf(client: KubeClient, namespace: string, service: strin
     return { ...object, metadata: { name, namespace: target, labels: found.metadata?.labels }, ...(found.spec ? { spec } : {}) };
   };
   const items = await Promise.all([
-    read(secrets, childNames.credentials(service)), read(persistentVolumeClaims, childNames.claim(service)), read(services, childNames.headlessService(service)), read(networkPolicies, childNames.networkPolicy(service)), read(statefulSets, childNames.statefulSet(service)),
+    read(secrets, childNames.credentials(service)),
+    read(persistentVolumeClaims, childNames.claim(service)),
+    read(services, childNames.headlessService(service)),
+    read(networkPolicies, childNames.networkPolicy(service)),
+    read(statefulSets, childNames.statefulSet(service)),
   ]);
   return JSON.stringify({ apiVersion: 'v1', kind: 'List', items: items.filter(Boolean) });
 }

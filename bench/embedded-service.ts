@@ -27,7 +27,15 @@ export async function benchEmbeddedService(env: NodeJS.ProcessEnv): Promise<Meas
     await kip(['service', 'delete', name, '--delete-data'], env);
   }
   await kip(['service', 'delete', 'first', '--delete-data'], env);
-  return [compared('embedded cluster: service add postgres until Ready', median(added), 'ms', { name: 'bare initdb and start', value: median(bare) }, '≤ 2')];
+  return [
+    compared(
+      'embedded cluster: service add postgres until Ready',
+      median(added),
+      'ms',
+      { name: 'bare initdb and start', value: median(bare) },
+      '≤ 2',
+    ),
+  ];
 }
 
 /** The folder of the PostgreSQL programs that a pod runs. */
@@ -46,8 +54,16 @@ async function bareStart(programs: string): Promise<number> {
   if (uid !== undefined) for (const path of [folder, join(folder, 'password')]) await chown(path, uid, uid);
   const port = await freePort();
   const started = performance.now();
-  await run(join(programs, 'initdb'), ['-D', data, '-U', 'bench', `--pwfile=${join(folder, 'password')}`, '--auth=scram-sha-256', '--encoding=UTF8', '--locale=C'], { uid });
-  const server = spawn(join(programs, 'postgres'), ['-D', data, '-p', String(port), '-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories='], { stdio: 'ignore', ...(uid === undefined ? {} : { uid, gid: uid }) });
+  await run(
+    join(programs, 'initdb'),
+    ['-D', data, '-U', 'bench', `--pwfile=${join(folder, 'password')}`, '--auth=scram-sha-256', '--encoding=UTF8', '--locale=C'],
+    { uid },
+  );
+  const server = spawn(
+    join(programs, 'postgres'),
+    ['-D', data, '-p', String(port), '-c', 'listen_addresses=127.0.0.1', '-c', 'unix_socket_directories='],
+    { stdio: 'ignore', ...(uid === undefined ? {} : { uid, gid: uid }) },
+  );
   try {
     while (!(await answers(port))) {
       if (server.exitCode !== null) throw new Error(`PostgreSQL ended with ${server.exitCode}`);

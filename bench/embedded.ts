@@ -28,7 +28,10 @@ export async function benchEmbedded(): Promise<Measurement[]> {
     // As `kip up` starts it, in the foreground.
     await mkdir(join(home, 'embedded'), { mode: 0o700 });
     const started = performance.now();
-    const cluster = spawn(process.execPath, ['--max-semi-space-size=2', kipBundle, 'run-cluster'], { env: { ...process.env, KIP_HOME: home }, stdio: 'ignore' });
+    const cluster = spawn(process.execPath, ['--max-semi-space-size=2', kipBundle, 'run-cluster'], {
+      env: { ...process.env, KIP_HOME: home },
+      stdio: 'ignore',
+    });
     while (servingProcess(home) === undefined) {
       if (cluster.exitCode !== null) throw new Error(`the embedded cluster ended with ${cluster.exitCode}`);
       await delay(5);

@@ -28,7 +28,11 @@ const parts: Record<string, () => Promise<Measurement[]>> = {
   service: () => benchEmbeddedService(env),
   requests: () => benchRequests('embedded cluster', embeddedKubeconfig),
   ...(clusterKubeconfig
-    ? { 'cluster-service': () => benchClusterService(clusterKubeconfig, home), 'cluster-requests': () => benchRequests('cluster', clusterKubeconfig), tunnel: benchTunnel }
+    ? {
+        'cluster-service': () => benchClusterService(clusterKubeconfig, home),
+        'cluster-requests': () => benchRequests('cluster', clusterKubeconfig),
+        tunnel: benchTunnel,
+      }
     : {}),
 };
 
@@ -52,7 +56,10 @@ try {
 process.stdout.write(table(measurements));
 for (const failure of failures) process.stderr.write(`not measured: ${failure}\n`);
 await mkdir(dirname(results), { recursive: true });
-await writeFile(results, `${JSON.stringify({ node: process.version, cpu: cpus()[0]?.model, cpus: cpus().length, cluster: await versionOf(clusterKubeconfig), measurements }, undefined, 2)}\n`);
+await writeFile(
+  results,
+  `${JSON.stringify({ node: process.version, cpu: cpus()[0]?.model, cpus: cpus().length, cluster: await versionOf(clusterKubeconfig), measurements }, undefined, 2)}\n`,
+);
 process.exitCode = failures.length > 0 ? 1 : 0;
 
 async function versionOf(kubeconfig: string | undefined): Promise<string | undefined> {
@@ -67,11 +74,24 @@ async function versionOf(kubeconfig: string | undefined): Promise<string | undef
 
 function table(rows: readonly Measurement[]): string {
   const cells = rows.map(({ name, value, unit, floor, ratio, aim }) => [
-    name, `${figure(value)} ${unit}`, floor ? `${figure(floor.value)} ${unit}` : '', floor?.name ?? '', ratio === undefined ? '' : `${figure(ratio)} ×`, aim ?? '',
+    name,
+    `${figure(value)} ${unit}`,
+    floor ? `${figure(floor.value)} ${unit}` : '',
+    floor?.name ?? '',
+    ratio === undefined ? '' : `${figure(ratio)} ×`,
+    aim ?? '',
   ]);
   const all = [['what', 'value', 'beside', 'of', 'ratio', 'aim'], ...cells];
   const widths = all[0]!.map((_, column) => Math.max(...all.map((row) => row[column]!.length)));
-  return all.map((row) => `${row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd()}\n`).join('');
+  return all
+    .map(
+      (row) =>
+        `${row
+          .map((cell, column) => cell.padEnd(widths[column]!))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
 }
 
 function figure(value: number): string {

@@ -20,15 +20,20 @@ export function run(file: string, args: readonly string[], { env, input = '', ui
     const child = spawn(file, args, { env: { ...process.env, ...env }, ...(uid === undefined ? {} : { uid, gid: uid }), cwd: '/' });
     let out = '';
     let err = '';
-    child.stdout.on('data', (data: Buffer) => { out += data.toString(); });
-    child.stderr.on('data', (data: Buffer) => { err += data.toString(); });
+    child.stdout.on('data', (data: Buffer) => {
+      out += data.toString();
+    });
+    child.stderr.on('data', (data: Buffer) => {
+      err += data.toString();
+    });
     child.stdin.on('error', () => {}).end(input);
     child.once('error', reject);
     child.once('close', (code) => (code === 0 ? resolve(out) : reject(new Error(`${file} ${args.join(' ')} ended with ${code}: ${err}`))));
   });
 }
 
-export const kip = (args: readonly string[], env: NodeJS.ProcessEnv): Promise<string> => run(process.execPath, [kipBundle, ...args], { env });
+export const kip = (args: readonly string[], env: NodeJS.ProcessEnv): Promise<string> =>
+  run(process.execPath, [kipBundle, ...args], { env });
 
 /** Resident memory of a process in MiB. */
 export function residentMemory(pid: number): number {

@@ -31,7 +31,10 @@ export async function benchRequests(cluster: string, kubeconfig: string): Promis
     }
     return [
       { name: `${cluster}: one request of the client`, value: median(latencies), unit: 'ms' },
-      compared(`${cluster}: writes by ${writers} at once`, median(rates), 'writes/s', { name: 'one write and fdatasync after another', value: median(floors) }),
+      compared(`${cluster}: writes by ${writers} at once`, median(rates), 'writes/s', {
+        name: 'one write and fdatasync after another',
+        value: median(floors),
+      }),
     ];
   } finally {
     await client.delete(namespaces, namespace).catch(() => {});
@@ -42,7 +45,8 @@ export async function benchRequests(cluster: string, kubeconfig: string): Promis
 async function writeRate(client: KubeClient, namespace: string, round: number): Promise<number> {
   let next = 0;
   const write = async (): Promise<void> => {
-    for (let index = next++; index < writes; index = next++) await client.create(configMaps, { metadata: { namespace, name: `write-${round}-${index}` }, data: { value: 'x'.repeat(500) } });
+    for (let index = next++; index < writes; index = next++)
+      await client.create(configMaps, { metadata: { namespace, name: `write-${round}-${index}` }, data: { value: 'x'.repeat(500) } });
   };
   const ms = await timed(() => Promise.all(Array.from({ length: writers }, write)));
   return (writes * 1000) / ms;

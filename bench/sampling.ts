@@ -17,7 +17,10 @@ export async function timed(run: () => Promise<unknown>): Promise<number> {
  * Medians in ms of each of `candidates`, measured in turns, so that whatever else the machine does meets all of them alike. The
  * first round warms up and does not count.
  */
-export async function interleaved<Name extends string>(rounds: number, candidates: Record<Name, () => Promise<unknown>>): Promise<Record<Name, number>> {
+export async function interleaved<Name extends string>(
+  rounds: number,
+  candidates: Record<Name, () => Promise<unknown>>,
+): Promise<Record<Name, number>> {
   const names = Object.keys(candidates) as Name[];
   const samples = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
   for (let round = 0; round <= rounds; round++) {

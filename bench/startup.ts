@@ -6,7 +6,10 @@ const rounds = 15;
 
 /** Whole processes from start to end, beside Node's own start. `list` asks the cluster of KUBECONFIG in `env`. */
 export async function benchStartup(env: NodeJS.ProcessEnv, kubeconfig: string): Promise<Measurement[]> {
-  const hasKubectl = await run(kubectl, ['version', '--client']).then(() => true, () => false);
+  const hasKubectl = await run(kubectl, ['version', '--client']).then(
+    () => true,
+    () => false,
+  );
   const ms = await interleaved(rounds, {
     node: () => run(process.execPath, ['-e', '0']),
     help: () => kip(['--help'], env),

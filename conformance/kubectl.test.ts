@@ -23,7 +23,9 @@ const home = mkdtempSync(join(tmpdir(), 'kubectl-'));
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 
 function start(...args: string[]): ChildProcessWithoutNullStreams {
-  return spawn(program, ['--kubeconfig', kubeconfigPath, '--namespace', namespace, ...args], { env: { ...process.env, HOME: home, KUBECTL_KUBERC: 'false' } });
+  return spawn(program, ['--kubeconfig', kubeconfigPath, '--namespace', namespace, ...args], {
+    env: { ...process.env, HOME: home, KUBECTL_KUBERC: 'false' },
+  });
 }
 
 /** Runs kubectl to its end. */
@@ -41,10 +43,17 @@ async function kubectl(args: string[], input?: string): Promise<string> {
   return out;
 }
 
-const manifest = (name: string, data: Record<string, string>) => JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data });
+const manifest = (name: string, data: Record<string, string>) =>
+  JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data });
 const deployment = (name: string, replicas: number) => ({
-  apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name, namespace },
-  spec: { replicas, selector: { matchLabels: { app: name } }, template: { metadata: { labels: { app: name } }, spec: podSpec(scripts.idle) } },
+  apiVersion: 'apps/v1',
+  kind: 'Deployment',
+  metadata: { name, namespace },
+  spec: {
+    replicas,
+    selector: { matchLabels: { app: name } },
+    template: { metadata: { labels: { app: name } }, spec: podSpec(scripts.idle) },
+  },
 });
 
 describe.skipIf(missing)(`kubectl${missing ? ` (there is no ${program} on this machine)` : ''}`, () => {
@@ -82,11 +91,15 @@ describe.skipIf(missing)(`kubectl${missing ? ` (there is no ${program} on this m
     await kubectl(['apply', '-f', '-'], JSON.stringify(workload));
     workload.spec.template.spec.containers[0]!.env = [{ name: 'A', value: '1' }];
     expect(await kubectl(['apply', '-f', '-'], JSON.stringify(workload))).toBe('deployment.apps/applied configured\n');
-    expect((await kube.get(deployments, 'applied', inNamespace)).spec?.template.spec?.containers).toMatchObject([{ env: [{ name: 'A', value: '1' }] }]);
+    expect((await kube.get(deployments, 'applied', inNamespace)).spec?.template.spec?.containers).toMatchObject([
+      { env: [{ name: 'A', value: '1' }] },
+    ]);
   });
 
   it('applies on the server, and reports conflicts', async () => {
-    expect(await kubectl(['apply', '--server-side', '-f', '-'], manifest('server', { a: '1' }))).toBe('configmap/server serverside-applied\n');
+    expect(await kubectl(['apply', '--server-side', '-f', '-'], manifest('server', { a: '1' }))).toBe(
+      'configmap/server serverside-applied\n',
+    );
     const refused = await attempt(['apply', '--server-side', '--field-manager=other', '-f', '-'], manifest('server', { a: '2' }));
     expect(refused.code).not.toBe(0);
     expect(refused.err).toContain('Apply failed with 1 conflict: conflict with "kubectl": .data.a');
@@ -109,7 +122,10 @@ describe.skipIf(missing)(`kubectl${missing ? ` (there is no ${program} on this m
     await kubectl(['patch', 'configmap', 'patched', '--type=json', '-p', '[{"op":"add","path":"/data/c","value":"3"}]']);
     await kubectl(['label', 'configmap', 'patched', 'x=y']);
     await kubectl(['annotate', 'configmap', 'patched', 'example.com/x=z']);
-    expect(await kube.get<ConfigMap>(configMaps, 'patched', inNamespace)).toMatchObject({ data: { b: '2', c: '3' }, metadata: { labels: { x: 'y' }, annotations: { 'example.com/x': 'z' } } });
+    expect(await kube.get<ConfigMap>(configMaps, 'patched', inNamespace)).toMatchObject({
+      data: { b: '2', c: '3' },
+      metadata: { labels: { x: 'y' }, annotations: { 'example.com/x': 'z' } },
+    });
     expect(await kubectl(['get', 'cm', '-l', 'x=y', '-o', 'name'])).toBe('configmap/patched\n');
   });
 
@@ -117,7 +133,9 @@ describe.skipIf(missing)(`kubectl${missing ? ` (there is no ${program} on this m
     await kubectl(['create', 'configmap', 'watched']);
     const child = start('get', 'configmap', 'watched', '-w', '--output-watch-events');
     let seen = '';
-    child.stdout.on('data', (data: Buffer) => { seen += data.toString(); });
+    child.stdout.on('data', (data: Buffer) => {
+      seen += data.toString();
+    });
     try {
       await until('the first row is printed', () => /^ADDED +watched +0/m.test(seen));
       await kube.patch<ConfigMap>(configMaps, 'watched', { data: { a: '1' } }, inNamespace);
@@ -134,7 +152,9 @@ describe.skipIf(missing)(`kubectl${missing ? ` (there is no ${program} on this m
     await kubectl(['rollout', 'status', 'deployment/rolled', '--timeout=40s']);
     expect(await kubectl(['get', 'deployment', 'rolled'])).toMatch(/^NAME +READY +UP-TO-DATE +AVAILABLE +AGE\nrolled +1\/1 +1 +1 +\d+s\n$/);
     await kubectl(['wait', 'deployment/rolled', '--for=condition=Available', '--timeout=20s']);
-    expect(await kubectl(['get', 'pods', '-l', 'app=rolled', '-o', 'wide'])).toMatch(/^NAME +READY +STATUS +RESTARTS +AGE +IP +NODE +NOMINATED NODE +READINESS GATES\nrolled-\S+ +1\/1 +Running +0 +\d+s +\d+\.\d+\.\d+\.\d+ +\S+ +<none> +<none>\n$/);
+    expect(await kubectl(['get', 'pods', '-l', 'app=rolled', '-o', 'wide'])).toMatch(
+      /^NAME +READY +STATUS +RESTARTS +AGE +IP +NODE +NOMINATED NODE +READINESS GATES\nrolled-\S+ +1\/1 +Running +0 +\d+s +\d+\.\d+\.\d+\.\d+ +\S+ +<none> +<none>\n$/,
+    );
     expect(await kubectl(['describe', 'deployment', 'rolled'])).toMatch(/Replicas: +1 desired \| 1 updated \| 1 total \| 1 available/);
     await kubectl(['scale', 'deployment/rolled', '--replicas=0']);
     await kubectl(['wait', 'pod', '-l', 'app=rolled', '--for=delete', '--timeout=40s']);
@@ -144,44 +164,77 @@ describe.skipIf(missing)(`kubectl${missing ? ` (there is no ${program} on this m
   it('deletes with each kind of cascade', async () => {
     for (const name of ['orphan', 'foreground', 'background']) {
       await kubectl(['apply', '-f', '-'], JSON.stringify(deployment(name, 0)));
-      await until('it has a replica set', async () => (await kube.list(replicaSets, { namespace, labelSelector: `app=${name}` })).items.length === 1);
+      await until(
+        'it has a replica set',
+        async () => (await kube.list(replicaSets, { namespace, labelSelector: `app=${name}` })).items.length === 1,
+      );
       await kubectl(['delete', 'deployment', name, `--cascade=${name}`]);
       await gone(deployments, name, namespace);
     }
-    await until('the others are gone', async () => (await kube.list(replicaSets, { namespace, labelSelector: 'app in (foreground,background)' })).items.length === 0);
+    await until(
+      'the others are gone',
+      async () => (await kube.list(replicaSets, { namespace, labelSelector: 'app in (foreground,background)' })).items.length === 0,
+    );
     expect((await kube.list(replicaSets, { namespace, labelSelector: 'app=orphan' })).items).toHaveLength(1);
   });
 
   it('reads logs, runs commands, forwards ports and describes a pod', async () => {
     await until('pods may be created', () => kube.find(serviceAccounts, 'default', inNamespace));
-    await kube.create(pods, nodePod(namespace, 'talks', `${scripts.echo} setInterval(() => console.log('tick'), 200)`, { container: { readinessProbe: { tcpSocket: { port: 8081 }, periodSeconds: 1 } } }));
+    await kube.create(
+      pods,
+      nodePod(namespace, 'talks', `${scripts.echo} setInterval(() => console.log('tick'), 200)`, {
+        container: { readinessProbe: { tcpSocket: { port: 8081 }, periodSeconds: 1 } },
+      }),
+    );
     await kubectl(['wait', 'pod/talks', '--for=condition=Ready', '--timeout=40s']);
     expect(await kubectl(['logs', 'talks'])).toContain('listening on 8080\n');
 
     const following = start('logs', '-f', 'talks', '--tail=1');
     let log = '';
-    following.stdout.on('data', (data: Buffer) => { log += data.toString(); });
+    following.stdout.on('data', (data: Buffer) => {
+      log += data.toString();
+    });
     await until('the log is followed', () => log.split('tick').length > 4);
     following.kill();
 
-    expect(await attempt(['exec', '-i', 'talks', '--', 'node', '-e', 'process.stdin.on("data", (data) => process.stdout.write(String(data).toUpperCase())).on("end", () => { console.error("done"); process.exitCode = 4; })'], 'input')).toMatchObject({ code: 4, out: 'INPUT', err: expect.stringContaining('done\n') });
+    expect(
+      await attempt(
+        [
+          'exec',
+          '-i',
+          'talks',
+          '--',
+          'node',
+          '-e',
+          'process.stdin.on("data", (data) => process.stdout.write(String(data).toUpperCase())).on("end", () => { console.error("done"); process.exitCode = 4; })',
+        ],
+        'input',
+      ),
+    ).toMatchObject({ code: 4, out: 'INPUT', err: expect.stringContaining('done\n') });
 
     const forwarding = start('port-forward', 'pod/talks', ':8080');
     try {
       let printed = '';
-      forwarding.stdout.on('data', (data: Buffer) => { printed += data.toString(); });
+      forwarding.stdout.on('data', (data: Buffer) => {
+        printed += data.toString();
+      });
       const port = await until('the port is forwarded', () => Number(/127\.0\.0\.1:(\d+) -> 8080/.exec(printed)?.[1]) || undefined);
-      const answers = await Promise.all(Array.from({ length: 10 }, (_, index) => {
-        const socket = connect(port, '127.0.0.1');
-        socket.end(`hello ${index}`);
-        return text(socket);
-      }));
+      const answers = await Promise.all(
+        Array.from({ length: 10 }, (_, index) => {
+          const socket = connect(port, '127.0.0.1');
+          socket.end(`hello ${index}`);
+          return text(socket);
+        }),
+      );
       expect(answers).toEqual(answers.map((_, index) => `8080 HELLO ${index}`));
     } finally {
       forwarding.kill();
     }
 
-    const described = await until('the description has its events', async () => { const out = await kubectl(['describe', 'pod', 'talks']); return /Started/.test(out) && out; });
+    const described = await until('the description has its events', async () => {
+      const out = await kubectl(['describe', 'pod', 'talks']);
+      return /Started/.test(out) && out;
+    });
     expect(described).toMatch(/^Status: +Running$/m);
     expect(described).toMatch(/Normal +Scheduled|Normal +Created/);
     expect(await kubectl(['get', 'events', '--field-selector', 'involvedObject.name=talks'])).toMatch(/pod\/talks/);
@@ -190,7 +243,10 @@ describe.skipIf(missing)(`kubectl${missing ? ` (there is no ${program} on this m
   });
 
   it('restarts a stateful set and waits for it', async () => {
-    await kubectl(['apply', '-f', '-'], JSON.stringify({ ...deployment('state', 1), kind: 'StatefulSet', spec: { ...deployment('state', 1).spec, serviceName: 'state' } }));
+    await kubectl(
+      ['apply', '-f', '-'],
+      JSON.stringify({ ...deployment('state', 1), kind: 'StatefulSet', spec: { ...deployment('state', 1).spec, serviceName: 'state' } }),
+    );
     await kubectl(['rollout', 'status', 'statefulset/state', '--timeout=40s']);
     const before = await readyPod(namespace, 'state-0');
     await kubectl(['rollout', 'restart', 'statefulset/state']);

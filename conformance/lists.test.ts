@@ -10,7 +10,8 @@ import { failureOf } from './support/until.ts';
 const namespace = await createNamespace('lists');
 const other = await createNamespace('lists-other');
 const collection = pathOf(configMaps, namespace);
-const named = async (selectors: { labelSelector?: string; fieldSelector?: string }) => (await kube.list(configMaps, { namespace, ...selectors })).items.map(({ metadata }) => metadata?.name);
+const named = async (selectors: { labelSelector?: string; fieldSelector?: string }) =>
+  (await kube.list(configMaps, { namespace, ...selectors })).items.map(({ metadata }) => metadata?.name);
 
 interface Table {
   kind: string;
@@ -22,10 +23,14 @@ interface Table {
 const tableType = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json';
 
 beforeAll(async () => {
-  const create = (namespace: string, name: string, labels: Record<string, string>) => kube.create(configMaps, { metadata: { namespace, name, labels }, data: { name } });
+  const create = (namespace: string, name: string, labels: Record<string, string>) =>
+    kube.create(configMaps, { metadata: { namespace, name, labels }, data: { name } });
   await Promise.all([
-    create(namespace, 'a', { list: 'yes', tier: 'front' }), create(namespace, 'b', { list: 'yes', tier: 'back' }), create(namespace, 'c', { list: 'yes' }),
-    create(namespace, 'd', { list: 'no', empty: '' }), create(other, 'a', { list: 'yes', tier: 'front' }),
+    create(namespace, 'a', { list: 'yes', tier: 'front' }),
+    create(namespace, 'b', { list: 'yes', tier: 'back' }),
+    create(namespace, 'c', { list: 'yes' }),
+    create(namespace, 'd', { list: 'no', empty: '' }),
+    create(other, 'a', { list: 'yes', tier: 'front' }),
   ]);
 });
 
@@ -39,34 +44,59 @@ describe('a list', () => {
 
   it('is of all namespaces when none is named', async () => {
     const { items } = await kube.list(configMaps, { labelSelector: 'list=yes' });
-    const ours = items.filter(({ metadata }) => [namespace, other].includes(metadata?.namespace ?? '')).map(({ metadata }) => `${metadata?.namespace}/${metadata?.name}`);
+    const ours = items
+      .filter(({ metadata }) => [namespace, other].includes(metadata?.namespace ?? ''))
+      .map(({ metadata }) => `${metadata?.namespace}/${metadata?.name}`);
     expect(ours.sort()).toEqual([`${namespace}/a`, `${namespace}/b`, `${namespace}/c`, `${other}/a`].sort());
   });
 
   it.each([
-    ['list=yes', ['a', 'b', 'c']], ['list==no', ['d']], ['list!=no,list', ['a', 'b', 'c']], ['list,!tier', ['c', 'd']], ['tier', ['a', 'b']],
-    ['tier in (front,back)', ['a', 'b']], ['tier notin (front),list=yes', ['b', 'c']], ['empty=', ['d']], ['list=maybe', []], ['list=yes,tier=front', ['a']],
+    ['list=yes', ['a', 'b', 'c']],
+    ['list==no', ['d']],
+    ['list!=no,list', ['a', 'b', 'c']],
+    ['list,!tier', ['c', 'd']],
+    ['tier', ['a', 'b']],
+    ['tier in (front,back)', ['a', 'b']],
+    ['tier notin (front),list=yes', ['b', 'c']],
+    ['empty=', ['d']],
+    ['list=maybe', []],
+    ['list=yes,tier=front', ['a']],
   ])('holds what the label selector %j admits', async (labelSelector, names) => {
     expect(await named({ labelSelector })).toEqual(names);
   });
 
   it.each(['=', 'a in (', 'a in b', 'a b', 'ä=1', ',,'])('refuses the label selector %j', async (selector) => {
-    expect(await ask('GET', `${collection}?labelSelector=${encodeURIComponent(selector)}`)).toMatchObject({ status: 400, body: { reason: 'BadRequest' } });
+    expect(await ask('GET', `${collection}?labelSelector=${encodeURIComponent(selector)}`)).toMatchObject({
+      status: 400,
+      body: { reason: 'BadRequest' },
+    });
   });
 
   it('holds what a field selector admits', async () => {
     expect(await named({ fieldSelector: 'metadata.name=b' })).toEqual(['b']);
-    expect(await named({ fieldSelector: `metadata.name!=b,metadata.namespace=${namespace}`, labelSelector: 'list' })).toEqual(['a', 'c', 'd']);
+    expect(await named({ fieldSelector: `metadata.name!=b,metadata.namespace=${namespace}`, labelSelector: 'list' })).toEqual([
+      'a',
+      'c',
+      'd',
+    ]);
     expect(await named({ fieldSelector: `metadata.namespace=${other}` })).toEqual([]);
   });
 
   it('refuses a field selector of a field that cannot be selected by', async () => {
-    expect(await failureOf(kube.list(configMaps, { namespace, fieldSelector: 'data.name=a' }))).toMatchObject({ code: 400, reason: 'BadRequest', message: expect.stringContaining('data.name') });
+    expect(await failureOf(kube.list(configMaps, { namespace, fieldSelector: 'data.name=a' }))).toMatchObject({
+      code: 400,
+      reason: 'BadRequest',
+      message: expect.stringContaining('data.name'),
+    });
   });
 
   it('of pods is selected by phase, node and restart policy', async () => {
-    await kube.create(pods, nodePod(namespace, 'unscheduled', scripts.idle, { spec: { nodeSelector: { 'example.com/there-is': 'none' } } }));
-    const select = async (fieldSelector: string) => (await kube.list(pods, { namespace, fieldSelector })).items.map(({ metadata }) => metadata?.name);
+    await kube.create(
+      pods,
+      nodePod(namespace, 'unscheduled', scripts.idle, { spec: { nodeSelector: { 'example.com/there-is': 'none' } } }),
+    );
+    const select = async (fieldSelector: string) =>
+      (await kube.list(pods, { namespace, fieldSelector })).items.map(({ metadata }) => metadata?.name);
     expect(await select('status.phase=Pending')).toEqual(['unscheduled']);
     expect(await select('status.phase!=Pending')).toEqual([]);
     expect(await select('spec.nodeName=')).toEqual(['unscheduled']);
@@ -87,7 +117,11 @@ describe('a list in pages', () => {
     expect(second.body.metadata?.resourceVersion).toBe(first.body.metadata?.resourceVersion);
     // A server that does not look ahead gives one more page, an empty one.
     const token = second.body.metadata?.continue;
-    if (token) expect((await page(`limit=2&continue=${encodeURIComponent(token)}`)).body).toMatchObject({ items: [], metadata: { resourceVersion: first.body.metadata?.resourceVersion } });
+    if (token)
+      expect((await page(`limit=2&continue=${encodeURIComponent(token)}`)).body).toMatchObject({
+        items: [],
+        metadata: { resourceVersion: first.body.metadata?.resourceVersion },
+      });
     const all = await page('limit=0');
     expect(all.body.metadata?.continue ?? '').toBe('');
   });
@@ -117,9 +151,15 @@ describe('a table', () => {
 
   it('has the columns that kubectl prints', async () => {
     const body = await table(`${collection}?labelSelector=list%3Dyes`);
-    expect(body).toMatchObject({ kind: 'Table', apiVersion: 'meta.k8s.io/v1', metadata: { resourceVersion: expect.stringMatching(/^\d+$/) } });
+    expect(body).toMatchObject({
+      kind: 'Table',
+      apiVersion: 'meta.k8s.io/v1',
+      metadata: { resourceVersion: expect.stringMatching(/^\d+$/) },
+    });
     expect(body.columnDefinitions.map(({ name, type, format, priority }) => ({ name, type, format, priority }))).toEqual([
-      { name: 'Name', type: 'string', format: 'name', priority: 0 }, { name: 'Data', type: 'string', format: '', priority: 0 }, { name: 'Age', type: 'string', format: '', priority: 0 },
+      { name: 'Name', type: 'string', format: 'name', priority: 0 },
+      { name: 'Data', type: 'string', format: '', priority: 0 },
+      { name: 'Age', type: 'string', format: '', priority: 0 },
     ]);
     expect(body.rows.map(({ cells }) => cells)).toEqual(['a', 'b', 'c'].map((name) => [name, 1, expect.stringMatching(/^\d+[smh]$/)]));
     expect(body.rows[0]?.object).toMatchObject({ kind: 'PartialObjectMetadata', metadata: { name: 'a' } });
@@ -130,7 +170,10 @@ describe('a table', () => {
     ['/api/v1/services', ['Name', 'Type', 'Cluster-IP', 'External-IP', 'Port(s)', 'Age', 'Selector']],
     ['/api/v1/secrets', ['Name', 'Type', 'Data', 'Age']],
     ['/api/v1/namespaces', ['Name', 'Status', 'Age']],
-    ['/api/v1/nodes', ['Name', 'Status', 'Roles', 'Age', 'Version', 'Internal-IP', 'External-IP', 'OS-Image', 'Kernel-Version', 'Container-Runtime']],
+    [
+      '/api/v1/nodes',
+      ['Name', 'Status', 'Roles', 'Age', 'Version', 'Internal-IP', 'External-IP', 'OS-Image', 'Kernel-Version', 'Container-Runtime'],
+    ],
     ['/apis/apps/v1/statefulsets', ['Name', 'Ready', 'Age', 'Containers', 'Images']],
     ['/apis/apps/v1/deployments', ['Name', 'Ready', 'Up-to-date', 'Available', 'Age', 'Containers', 'Images', 'Selector']],
     ['/apis/apps/v1/replicasets', ['Name', 'Desired', 'Current', 'Ready', 'Age', 'Containers', 'Images', 'Selector']],
@@ -142,12 +185,16 @@ describe('a table', () => {
   });
 
   it('of custom resource definitions has the columns of Kubernetes', async () => {
-    const names = (await table('/apis/apiextensions.k8s.io/v1/customresourcedefinitions?limit=1')).columnDefinitions.map(({ name }) => name);
+    const names = (await table('/apis/apiextensions.k8s.io/v1/customresourcedefinitions?limit=1')).columnDefinitions.map(
+      ({ name }) => name,
+    );
     expect(names).toEqual(expect.arrayContaining(['Name', 'Created At']));
   });
 
   it('of volume claims has the columns of Kubernetes', async () => {
-    const names = (await table('/api/v1/persistentvolumeclaims?limit=1')).columnDefinitions.map(({ name }) => name).filter((name) => name !== 'VolumeAttributesClass');
+    const names = (await table('/api/v1/persistentvolumeclaims?limit=1')).columnDefinitions
+      .map(({ name }) => name)
+      .filter((name) => name !== 'VolumeAttributesClass');
     expect(names).toEqual(['Name', 'Status', 'Volume', 'Capacity', 'Access Modes', 'StorageClass', 'Age', 'VolumeMode']);
   });
 
@@ -165,10 +212,18 @@ describe('a table', () => {
 
 describe('metadata alone', () => {
   it('is given when it is asked for', async () => {
-    const one = await ask<object>('GET', `${collection}/a`, { headers: { accept: 'application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io' } });
-    expect(one.body).toMatchObject({ kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: { name: 'a', labels: { list: 'yes' } } });
+    const one = await ask<object>('GET', `${collection}/a`, {
+      headers: { accept: 'application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io' },
+    });
+    expect(one.body).toMatchObject({
+      kind: 'PartialObjectMetadata',
+      apiVersion: 'meta.k8s.io/v1',
+      metadata: { name: 'a', labels: { list: 'yes' } },
+    });
     expect(one.body).not.toHaveProperty('data');
-    const many = await ask<{ items: object[] }>('GET', `${collection}?labelSelector=list`, { headers: { accept: 'application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io' } });
+    const many = await ask<{ items: object[] }>('GET', `${collection}?labelSelector=list`, {
+      headers: { accept: 'application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io' },
+    });
     expect(many.body).toMatchObject({ kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1' });
     expect(many.body.items).toHaveLength(4);
     for (const item of many.body.items) expect(item).not.toHaveProperty('data');
@@ -177,10 +232,20 @@ describe('metadata alone', () => {
 
 describe('kinds', () => {
   it('can all be listed', async () => {
-    for (const path of ['/api/v1', '/apis/apps/v1', '/apis/storage.k8s.io/v1', '/apis/coordination.k8s.io/v1', '/apis/networking.k8s.io/v1', '/apis/apiextensions.k8s.io/v1']) {
+    for (const path of [
+      '/api/v1',
+      '/apis/apps/v1',
+      '/apis/storage.k8s.io/v1',
+      '/apis/coordination.k8s.io/v1',
+      '/apis/networking.k8s.io/v1',
+      '/apis/apiextensions.k8s.io/v1',
+    ]) {
       const { resources } = (await ask<APIResourceList>('GET', path)).body;
       for (const { name, verbs, kind } of resources.filter(({ verbs, name }) => verbs.includes('list') && name !== 'componentstatuses')) {
-        expect(await ask('GET', `${path}/${name}?limit=1`), `${path}/${name} ${verbs.join()}`).toMatchObject({ status: 200, body: { kind: `${kind}List` } });
+        expect(await ask('GET', `${path}/${name}?limit=1`), `${path}/${name} ${verbs.join()}`).toMatchObject({
+          status: 200,
+          body: { kind: `${kind}List` },
+        });
       }
     }
   });

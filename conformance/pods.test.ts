@@ -32,8 +32,13 @@ describe.concurrent('a pod', () => {
     expect(ready).toMatchObject({
       spec: { nodeName: expect.any(String) },
       status: {
-        phase: 'Running', podIP: expect.stringMatching(/^\d+\.\d+\.\d+\.\d+$/), startTime: expect.any(String), qosClass: 'BestEffort',
-        containerStatuses: [{ name: 'main', ready: true, started: true, restartCount: 0, state: { running: { startedAt: expect.any(String) } } }],
+        phase: 'Running',
+        podIP: expect.stringMatching(/^\d+\.\d+\.\d+\.\d+$/),
+        startTime: expect.any(String),
+        qosClass: 'BestEffort',
+        containerStatuses: [
+          { name: 'main', ready: true, started: true, restartCount: 0, state: { running: { startedAt: expect.any(String) } } },
+        ],
       },
     });
     for (const type of ['PodScheduled', 'Initialized', 'ContainersReady', 'Ready']) expect(conditionStatus(ready, type), type).toBe('True');
@@ -46,26 +51,42 @@ describe.concurrent('a pod', () => {
 
   it('that ends well has succeeded', async () => {
     await kube.create(pods, nodePod(namespace, 'succeeds', 'console.log("done")', { spec: { restartPolicy: 'Never' } }));
-    const done = await until('it has ended', async () => { const seen = await pod('succeeds'); return seen?.status?.phase === 'Succeeded' && seen; });
-    expect(done.status?.containerStatuses?.[0]).toMatchObject({ ready: false, restartCount: 0, state: { terminated: { exitCode: 0, reason: 'Completed', startedAt: expect.any(String), finishedAt: expect.any(String) } } });
+    const done = await until('it has ended', async () => {
+      const seen = await pod('succeeds');
+      return seen?.status?.phase === 'Succeeded' && seen;
+    });
+    expect(done.status?.containerStatuses?.[0]).toMatchObject({
+      ready: false,
+      restartCount: 0,
+      state: { terminated: { exitCode: 0, reason: 'Completed', startedAt: expect.any(String), finishedAt: expect.any(String) } },
+    });
     expect(await logOf('succeeds')).toBe('done\n');
   });
 
   it('that ends badly has failed', async () => {
     await kube.create(pods, nodePod(namespace, 'fails', 'process.exit(3)', { spec: { restartPolicy: 'Never' } }));
-    const failed = await until('it has ended', async () => { const seen = await pod('fails'); return seen?.status?.phase === 'Failed' && seen; });
+    const failed = await until('it has ended', async () => {
+      const seen = await pod('fails');
+      return seen?.status?.phase === 'Failed' && seen;
+    });
     expect(failed.status?.containerStatuses?.[0]).toMatchObject({ state: { terminated: { exitCode: 3, reason: 'Error' } } });
   });
 
   it('is started again after it ended, with back-off, and keeps the log of before', async () => {
     await kube.create(pods, nodePod(namespace, 'crashes', `console.log('life'); setTimeout(() => process.exit(7), 100)`));
-    const waiting = await until('it waits before the next start', async () => { const status = await main('crashes'); return status?.state?.waiting?.reason === 'CrashLoopBackOff' && status; });
+    const waiting = await until('it waits before the next start', async () => {
+      const status = await main('crashes');
+      return status?.state?.waiting?.reason === 'CrashLoopBackOff' && status;
+    });
     expect(waiting).toMatchObject({ ready: false, lastState: { terminated: { exitCode: 7, reason: 'Error' } } });
     expect(waiting.restartCount).toBeGreaterThanOrEqual(1);
     expect(waiting.state?.waiting?.message).toContain('back-off');
     expect((await pod('crashes'))?.status?.phase).toBe('Running');
     expect(await logOf('crashes', { previous: true })).toBe('life\n');
-    await until('an event tells of it', async () => (await kube.list(events, { namespace, fieldSelector: 'involvedObject.name=crashes,reason=BackOff' })).items.length > 0);
+    await until(
+      'an event tells of it',
+      async () => (await kube.list(events, { namespace, fieldSelector: 'involvedObject.name=crashes,reason=BackOff' })).items.length > 0,
+    );
   });
 
   it('is ready only while its readiness probe succeeds', async () => {
@@ -75,10 +96,27 @@ describe.concurrent('a pod', () => {
         if (request.method === 'POST') globalThis.ready = request.url === '/on';
         response.writeHead(globalThis.ready ? 200 : 503).end();
       }).listen(8080, process.env.LISTEN_ADDRESS);`;
-    await kube.create(pods, nodePod(namespace, 'probed', script, { container: { readinessProbe: { httpGet: { path: '/', port: 8080 }, periodSeconds: 1, failureThreshold: 1 } } }));
+    await kube.create(
+      pods,
+      nodePod(namespace, 'probed', script, {
+        container: { readinessProbe: { httpGet: { path: '/', port: 8080 }, periodSeconds: 1, failureThreshold: 1 } },
+      }),
+    );
     await until('it runs', async () => (await main('probed'))?.state?.running);
-    const turn = (to: string) => kube.exec('probed', { namespace, command: ['node', '-e', `require('node:http').request({ host: process.env.LISTEN_ADDRESS || '127.0.0.1', port: 8080, method: 'POST', path: '/${to}', agent: false }, (response) => response.resume()).end()`] });
-    await until('an event tells of the failing probe', async () => (await kube.list(events, { namespace, fieldSelector: 'involvedObject.name=probed,reason=Unhealthy' })).items.some(({ message }) => message?.includes('Readiness probe failed: HTTP probe failed with statuscode: 503')));
+    const turn = (to: string) =>
+      kube.exec('probed', {
+        namespace,
+        command: [
+          'node',
+          '-e',
+          `require('node:http').request({ host: process.env.LISTEN_ADDRESS || '127.0.0.1', port: 8080, method: 'POST', path: '/${to}', agent: false }, (response) => response.resume()).end()`,
+        ],
+      });
+    await until('an event tells of the failing probe', async () =>
+      (await kube.list(events, { namespace, fieldSelector: 'involvedObject.name=probed,reason=Unhealthy' })).items.some(({ message }) =>
+        message?.includes('Readiness probe failed: HTTP probe failed with statuscode: 503'),
+      ),
+    );
     expect(isReady(await pod('probed'))).toBe(false);
     expect(await turn('on')).toBe(0);
     await readyPod(namespace, 'probed');
@@ -93,24 +131,54 @@ describe.concurrent('a pod', () => {
       const begin = Date.now();
       require('node:net').createServer((socket) => socket.on('error', () => {}).end()).listen(8080, process.env.LISTEN_ADDRESS);
       require('node:http').createServer((request, response) => response.writeHead(Date.now() - begin > 6000 ? 500 : 200).end()).listen(8081, process.env.LISTEN_ADDRESS);`;
-    await kube.create(pods, nodePod(namespace, 'lively', script, {
-      container: {
-        startupProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1, failureThreshold: 30 },
-        livenessProbe: { httpGet: { port: 8081 }, periodSeconds: 1, failureThreshold: 2 },
-      },
-    }));
+    await kube.create(
+      pods,
+      nodePod(namespace, 'lively', script, {
+        container: {
+          startupProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1, failureThreshold: 30 },
+          livenessProbe: { httpGet: { port: 8081 }, periodSeconds: 1, failureThreshold: 2 },
+        },
+      }),
+    );
     await until('it has started', async () => (await main('lively'))?.started);
     expect((await main('lively'))?.restartCount).toBe(0);
-    const restarted = await until('it was restarted', async () => { const status = await main('lively'); return (status?.restartCount ?? 0) > 0 && status; });
+    const restarted = await until('it was restarted', async () => {
+      const status = await main('lively');
+      return (status?.restartCount ?? 0) > 0 && status;
+    });
     expect(restarted.lastState?.terminated).toBeDefined();
-    await until('an event tells of it', async () => (await kube.list(events, { namespace, fieldSelector: 'involvedObject.name=lively,reason=Killing' })).items.some(({ message }) => message?.includes('failed liveness probe')));
+    await until('an event tells of it', async () =>
+      (await kube.list(events, { namespace, fieldSelector: 'involvedObject.name=lively,reason=Killing' })).items.some(({ message }) =>
+        message?.includes('failed liveness probe'),
+      ),
+    );
   });
 
   it('is probed by commands', async () => {
-    await kube.create(pods, nodePod(namespace, 'exec-probed', scripts.idle, { container: { readinessProbe: { exec: { command: ['node', '-e', 'process.exit(0)'] }, periodSeconds: 1, timeoutSeconds: 10 } } }));
-    await kube.create(pods, nodePod(namespace, 'exec-unready', scripts.idle, { container: { readinessProbe: { exec: { command: ['node', '-e', 'console.log("not yet"); process.exit(1)'] }, periodSeconds: 1, timeoutSeconds: 10 } } }));
+    await kube.create(
+      pods,
+      nodePod(namespace, 'exec-probed', scripts.idle, {
+        container: { readinessProbe: { exec: { command: ['node', '-e', 'process.exit(0)'] }, periodSeconds: 1, timeoutSeconds: 10 } },
+      }),
+    );
+    await kube.create(
+      pods,
+      nodePod(namespace, 'exec-unready', scripts.idle, {
+        container: {
+          readinessProbe: {
+            exec: { command: ['node', '-e', 'console.log("not yet"); process.exit(1)'] },
+            periodSeconds: 1,
+            timeoutSeconds: 10,
+          },
+        },
+      }),
+    );
     await readyPod(namespace, 'exec-probed');
-    await until('an event tells of the failing probe', async () => (await kube.list(events, { namespace, fieldSelector: 'involvedObject.name=exec-unready,reason=Unhealthy' })).items.some(({ message }) => message?.includes('not yet')));
+    await until('an event tells of the failing probe', async () =>
+      (await kube.list(events, { namespace, fieldSelector: 'involvedObject.name=exec-unready,reason=Unhealthy' })).items.some(
+        ({ message }) => message?.includes('not yet'),
+      ),
+    );
     expect(isReady(await pod('exec-unready'))).toBe(false);
   });
 
@@ -130,7 +198,12 @@ describe.concurrent('a pod', () => {
   });
 
   it('is stopped by force when its grace period is over', async () => {
-    await kube.create(pods, nodePod(namespace, 'stubborn', `process.on('SIGTERM', () => {}); setInterval(() => {}, 1000);`, { spec: { terminationGracePeriodSeconds: 2 } }));
+    await kube.create(
+      pods,
+      nodePod(namespace, 'stubborn', `process.on('SIGTERM', () => {}); setInterval(() => {}, 1000);`, {
+        spec: { terminationGracePeriodSeconds: 2 },
+      }),
+    );
     await readyPod(namespace, 'stubborn');
     const started = Date.now();
     await kube.delete(pods, 'stubborn', inNamespace);
@@ -142,58 +215,124 @@ describe.concurrent('a pod', () => {
   it('has the variables it was given', async () => {
     await kube.create(secrets, { metadata: { namespace, name: 'variables' }, stringData: { password: 'a$b"c\'d' } });
     await kube.create(configMaps, { metadata: { namespace, name: 'variables' }, data: { ONE: '1', TWO: '2' } });
-    await kube.create(pods, nodePod(namespace, 'variables', `const { PLAIN, PASSWORD, POD, IP, JOINED, ESCAPED, ONE, pre_TWO, NONE, LIMIT } = process.env; console.log(JSON.stringify({ PLAIN, PASSWORD, POD, IP, JOINED, ESCAPED, ONE, pre_TWO, NONE: NONE ?? null, LIMIT, argument: process.argv[1] }))`, {
-      spec: { restartPolicy: 'Never' },
-      container: {
-        args: ['$(PLAIN)-$(UNKNOWN)'],
-        resources: { limits: { memory: '256Mi' } },
-        envFrom: [{ configMapRef: { name: 'variables' } }, { prefix: 'pre_', configMapRef: { name: 'variables' } }, { secretRef: { name: 'nothing', optional: true } }],
-        env: [
-          { name: 'PLAIN', value: 'a' }, { name: 'PASSWORD', valueFrom: { secretKeyRef: { name: 'variables', key: 'password' } } }, { name: 'POD', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
-          { name: 'IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } }, { name: 'JOINED', value: '$(PLAIN)/$(POD)' }, { name: 'ESCAPED', value: '$$(PLAIN) $(NEVER)' },
-          { name: 'NONE', valueFrom: { secretKeyRef: { name: 'variables', key: 'nothing', optional: true } } }, { name: 'LIMIT', valueFrom: { resourceFieldRef: { resource: 'limits.memory' } } },
-        ],
-      },
-    }));
-    const done = await until('it has ended', async () => { const seen = await pod('variables'); return seen?.status?.phase === 'Succeeded' && seen; });
+    await kube.create(
+      pods,
+      nodePod(
+        namespace,
+        'variables',
+        `const { PLAIN, PASSWORD, POD, IP, JOINED, ESCAPED, ONE, pre_TWO, NONE, LIMIT } = process.env; console.log(JSON.stringify({ PLAIN, PASSWORD, POD, IP, JOINED, ESCAPED, ONE, pre_TWO, NONE: NONE ?? null, LIMIT, argument: process.argv[1] }))`,
+        {
+          spec: { restartPolicy: 'Never' },
+          container: {
+            args: ['$(PLAIN)-$(UNKNOWN)'],
+            resources: { limits: { memory: '256Mi' } },
+            envFrom: [
+              { configMapRef: { name: 'variables' } },
+              { prefix: 'pre_', configMapRef: { name: 'variables' } },
+              { secretRef: { name: 'nothing', optional: true } },
+            ],
+            env: [
+              { name: 'PLAIN', value: 'a' },
+              { name: 'PASSWORD', valueFrom: { secretKeyRef: { name: 'variables', key: 'password' } } },
+              { name: 'POD', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+              { name: 'IP', valueFrom: { fieldRef: { fieldPath: 'status.podIP' } } },
+              { name: 'JOINED', value: '$(PLAIN)/$(POD)' },
+              { name: 'ESCAPED', value: '$$(PLAIN) $(NEVER)' },
+              { name: 'NONE', valueFrom: { secretKeyRef: { name: 'variables', key: 'nothing', optional: true } } },
+              { name: 'LIMIT', valueFrom: { resourceFieldRef: { resource: 'limits.memory' } } },
+            ],
+          },
+        },
+      ),
+    );
+    const done = await until('it has ended', async () => {
+      const seen = await pod('variables');
+      return seen?.status?.phase === 'Succeeded' && seen;
+    });
     expect(JSON.parse(await logOf('variables'))).toEqual({
-      PLAIN: 'a', PASSWORD: 'a$b"c\'d', POD: 'variables', IP: done.status?.podIP, JOINED: 'a/variables', ESCAPED: '$(PLAIN) $(NEVER)', ONE: '1', pre_TWO: '2', NONE: null, LIMIT: '268435456', argument: 'a-$(UNKNOWN)',
+      PLAIN: 'a',
+      PASSWORD: 'a$b"c\'d',
+      POD: 'variables',
+      IP: done.status?.podIP,
+      JOINED: 'a/variables',
+      ESCAPED: '$(PLAIN) $(NEVER)',
+      ONE: '1',
+      pre_TWO: '2',
+      NONE: null,
+      LIMIT: '268435456',
+      argument: 'a-$(UNKNOWN)',
     });
   });
 
   it('waits for a Secret that is not there yet', async () => {
-    await kube.create(pods, nodePod(namespace, 'waits', scripts.idle, { container: { env: [{ name: 'A', valueFrom: { secretKeyRef: { name: 'late', key: 'a' } } }] } }));
-    const waiting = await until('it says what it waits for', async () => { const status = await main('waits'); return status?.state?.waiting?.reason === 'CreateContainerConfigError' && status.state.waiting; });
+    await kube.create(
+      pods,
+      nodePod(namespace, 'waits', scripts.idle, {
+        container: { env: [{ name: 'A', valueFrom: { secretKeyRef: { name: 'late', key: 'a' } } }] },
+      }),
+    );
+    const waiting = await until('it says what it waits for', async () => {
+      const status = await main('waits');
+      return status?.state?.waiting?.reason === 'CreateContainerConfigError' && status.state.waiting;
+    });
     expect(waiting.message).toContain('secret "late" not found');
     await kube.create(secrets, { metadata: { namespace, name: 'late' }, stringData: { a: 'b' } });
     await readyPod(namespace, 'waits');
   });
 
   it('with an image that cannot be had says so', async () => {
-    await kube.create(pods, nodePod(namespace, 'imageless', scripts.idle, { container: { image: 'registry.invalid/there-is-no-such-image:1', imagePullPolicy: 'IfNotPresent' } }));
-    const waiting = await until('it says so', async () => { const waiting = (await main('imageless'))?.state?.waiting; return ['ErrImagePull', 'ImagePullBackOff'].includes(waiting?.reason ?? '') && waiting; });
+    await kube.create(
+      pods,
+      nodePod(namespace, 'imageless', scripts.idle, {
+        container: { image: 'registry.invalid/there-is-no-such-image:1', imagePullPolicy: 'IfNotPresent' },
+      }),
+    );
+    const waiting = await until('it says so', async () => {
+      const waiting = (await main('imageless'))?.state?.waiting;
+      return ['ErrImagePull', 'ImagePullBackOff'].includes(waiting?.reason ?? '') && waiting;
+    });
     expect(waiting.message).toContain('there-is-no-such-image');
     expect((await pod('imageless'))?.status?.phase).toBe('Pending');
   });
 
   it('cannot change what it runs but its image', async () => {
     await kube.create(pods, nodePod(namespace, 'fixed', scripts.idle));
-    expect(await failureOf(kube.patch(pods, 'fixed', [{ op: 'replace', path: '/spec/containers/0/command', value: ['node'] }], inNamespace))).toMatchObject({ code: 422, reason: 'Invalid', status: { details: { causes: [{ field: 'spec', reason: 'FieldValueForbidden' }] } } });
+    expect(
+      await failureOf(kube.patch(pods, 'fixed', [{ op: 'replace', path: '/spec/containers/0/command', value: ['node'] }], inNamespace)),
+    ).toMatchObject({ code: 422, reason: 'Invalid', status: { details: { causes: [{ field: 'spec', reason: 'FieldValueForbidden' }] } } });
   });
 
   it('runs several containers side by side', async () => {
-    await kube.create(pods, nodePod(namespace, 'volumes', scripts.idle, {
-      spec: { volumes: [{ name: 'scratch', emptyDir: {} }], containers: ['main', 'side'].map((name) => nodeContainer(scripts.idle, { name, volumeMounts: [{ name: 'scratch', mountPath: '/scratch' }] })) },
-    }));
+    await kube.create(
+      pods,
+      nodePod(namespace, 'volumes', scripts.idle, {
+        spec: {
+          volumes: [{ name: 'scratch', emptyDir: {} }],
+          containers: ['main', 'side'].map((name) =>
+            nodeContainer(scripts.idle, { name, volumeMounts: [{ name: 'scratch', mountPath: '/scratch' }] }),
+          ),
+        },
+      }),
+    );
     const ready = await readyPod(namespace, 'volumes');
     expect(ready.status?.containerStatuses?.map(({ name, ready }) => `${name} ${ready}`).sort()).toEqual(['main true', 'side true']);
-    expect(await failureOf(logOf('volumes'))).toMatchObject({ code: 400, message: expect.stringMatching(/^a container name must be specified for pod volumes, choose one of: \[main side\]/) });
+    expect(await failureOf(logOf('volumes'))).toMatchObject({
+      code: 400,
+      message: expect.stringMatching(/^a container name must be specified for pod volumes, choose one of: \[main side\]/),
+    });
   });
 });
 
 describe.concurrent('logs', () => {
   it('are followed as they are written, from the end when asked so', async () => {
-    await kube.create(pods, nodePod(namespace, 'counts', `let n = 0; const count = () => console.log('line ' + n++); for (let i = 0; i < 5; i++) count(); process.on('SIGTERM', () => process.exit(0)); setInterval(count, 300);`));
+    await kube.create(
+      pods,
+      nodePod(
+        namespace,
+        'counts',
+        `let n = 0; const count = () => console.log('line ' + n++); for (let i = 0; i < 5; i++) count(); process.on('SIGTERM', () => process.exit(0)); setInterval(count, 300);`,
+      ),
+    );
     await readyPod(namespace, 'counts');
     const seen: string[] = [];
     const stream = await kube.logs('counts', { namespace, follow: true });
@@ -212,7 +351,10 @@ describe.concurrent('logs', () => {
   });
 
   it('hold both outputs and lines that are not ended', async () => {
-    await kube.create(pods, nodePod(namespace, 'outputs', `console.error('to stderr'); process.stdout.write('no end');`, { spec: { restartPolicy: 'Never' } }));
+    await kube.create(
+      pods,
+      nodePod(namespace, 'outputs', `console.error('to stderr'); process.stdout.write('no end');`, { spec: { restartPolicy: 'Never' } }),
+    );
     await until('it has ended', async () => (await pod('outputs'))?.status?.phase === 'Succeeded');
     const log = await logOf('outputs');
     expect(log).toContain('to stderr\n');
@@ -220,7 +362,12 @@ describe.concurrent('logs', () => {
   });
 
   it('end when the container does', async () => {
-    await kube.create(pods, nodePod(namespace, 'short', `console.log('begin'); setTimeout(() => { console.log('end'); }, 3000)`, { spec: { restartPolicy: 'Never' } }));
+    await kube.create(
+      pods,
+      nodePod(namespace, 'short', `console.log('begin'); setTimeout(() => { console.log('end'); }, 3000)`, {
+        spec: { restartPolicy: 'Never' },
+      }),
+    );
     await until('it runs', async () => (await main('short'))?.state?.running);
     expect(await logOf('short', { follow: true })).toBe('begin\nend\n');
   });
@@ -229,8 +376,16 @@ describe.concurrent('logs', () => {
     expect(await failureOf(logOf('nothing'))).toMatchObject({ code: 404, reason: 'NotFound', message: 'pods "nothing" not found' });
     await kube.create(pods, nodePod(namespace, 'logless', scripts.idle));
     await readyPod(namespace, 'logless');
-    expect(await failureOf(logOf('logless', { container: 'other' }))).toMatchObject({ code: 400, reason: 'BadRequest', message: expect.stringContaining('container other is not valid for pod logless') });
-    expect(await failureOf(logOf('logless', { previous: true }))).toMatchObject({ code: 400, reason: 'BadRequest', message: expect.stringContaining('previous terminated container "main" in pod "logless" not found') });
+    expect(await failureOf(logOf('logless', { container: 'other' }))).toMatchObject({
+      code: 400,
+      reason: 'BadRequest',
+      message: expect.stringContaining('container other is not valid for pod logless'),
+    });
+    expect(await failureOf(logOf('logless', { previous: true }))).toMatchObject({
+      code: 400,
+      reason: 'BadRequest',
+      message: expect.stringContaining('previous terminated container "main" in pod "logless" not found'),
+    });
   });
 });
 
@@ -239,7 +394,13 @@ describe.concurrent('exec', () => {
     const stdout = new PassThrough();
     const stderr = new PassThrough();
     const outputs = Promise.all([text(stdout), text(stderr)]);
-    const exitCode = await kube.exec(name, { namespace, command: ['node', '-e', script], stdout, stderr, ...(input === undefined ? {} : { stdin: Readable.from([input]) }) });
+    const exitCode = await kube.exec(name, {
+      namespace,
+      command: ['node', '-e', script],
+      stdout,
+      stderr,
+      ...(input === undefined ? {} : { stdin: Readable.from([input]) }),
+    });
     stdout.end();
     stderr.end();
     const [out, err] = await outputs;
@@ -249,7 +410,11 @@ describe.concurrent('exec', () => {
   it('carries input, output, errors and the exit code', async () => {
     await kube.create(pods, nodePod(namespace, 'shell', scripts.idle));
     await readyPod(namespace, 'shell');
-    expect(await run('shell', 'console.log("out"); console.error("err"); process.exitCode = 5')).toEqual({ exitCode: 5, out: 'out\n', err: 'err\n' });
+    expect(await run('shell', 'console.log("out"); console.error("err"); process.exitCode = 5')).toEqual({
+      exitCode: 5,
+      out: 'out\n',
+      err: 'err\n',
+    });
     expect(await run('shell', 'process.exit(0)')).toEqual({ exitCode: 0, out: '', err: '' });
     const big = await run('shell', 'process.stdout.write("x".repeat(3_000_000))');
     expect(big.out).toHaveLength(3_000_000);
@@ -258,25 +423,42 @@ describe.concurrent('exec', () => {
   it('passes the end of the input on', async () => {
     await kube.create(pods, nodePod(namespace, 'input', scripts.idle));
     await readyPod(namespace, 'input');
-    const { exitCode, out } = await run('input', 'let n = 0; process.stdin.on("data", (data) => n += data.length).on("end", () => console.log("read " + n))', 'y'.repeat(500_000));
+    const { exitCode, out } = await run(
+      'input',
+      'let n = 0; process.stdin.on("data", (data) => n += data.length).on("end", () => console.log("read " + n))',
+      'y'.repeat(500_000),
+    );
     expect({ exitCode, out }).toEqual({ exitCode: 0, out: 'read 500000\n' });
   });
 
   it('of a command that is not there fails', async () => {
     await kube.create(pods, nodePod(namespace, 'commandless', scripts.idle));
     await readyPod(namespace, 'commandless');
-    const outcome = await kube.exec('commandless', { namespace, command: ['there-is-no-such-command'], stdout: new PassThrough().resume(), stderr: new PassThrough().resume() }).catch((error: unknown) => error);
+    const outcome = await kube
+      .exec('commandless', {
+        namespace,
+        command: ['there-is-no-such-command'],
+        stdout: new PassThrough().resume(),
+        stderr: new PassThrough().resume(),
+      })
+      .catch((error: unknown) => error);
     expect(outcome).not.toBe(0);
   });
 
   it('in a pod that is not there is refused', async () => {
-    expect(await failureOf(kube.exec('nothing', { namespace, command: ['node'], stdout: new PassThrough() }))).toMatchObject({ code: 404, reason: 'NotFound' });
+    expect(await failureOf(kube.exec('nothing', { namespace, command: ['node'], stdout: new PassThrough() }))).toMatchObject({
+      code: 404,
+      reason: 'NotFound',
+    });
   });
 });
 
 describe.concurrent('port-forward', () => {
   it('carries many connections at once, and a refused one disturbs no other', async () => {
-    await kube.create(pods, nodePod(namespace, 'echo', scripts.echo, { container: { readinessProbe: { tcpSocket: { port: 8081 }, periodSeconds: 1 } } }));
+    await kube.create(
+      pods,
+      nodePod(namespace, 'echo', scripts.echo, { container: { readinessProbe: { tcpSocket: { port: 8081 }, periodSeconds: 1 } } }),
+    );
     await readyPod(namespace, 'echo');
     const forward = kube.portForward('echo', inNamespace);
     try {
@@ -306,7 +488,15 @@ describe.concurrent('port-forward', () => {
   });
 
   it('carries much in both directions', async () => {
-    await kube.create(pods, nodePod(namespace, 'bulk', `process.on('SIGTERM', () => process.exit(0)); require('node:net').createServer({ allowHalfOpen: true }, (socket) => socket.on('error', () => {}).pipe(socket)).listen(8080, process.env.LISTEN_ADDRESS);`, { container: { readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 } } }));
+    await kube.create(
+      pods,
+      nodePod(
+        namespace,
+        'bulk',
+        `process.on('SIGTERM', () => process.exit(0)); require('node:net').createServer({ allowHalfOpen: true }, (socket) => socket.on('error', () => {}).pipe(socket)).listen(8080, process.env.LISTEN_ADDRESS);`,
+        { container: { readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 } } },
+      ),
+    );
     await readyPod(namespace, 'bulk');
     const forward = kube.portForward('bulk', inNamespace);
     try {

@@ -12,13 +12,26 @@ describe('a request', () => {
     const answer = await askAs(undefined, collection);
     // A cluster may know anonymous users, who are allowed nothing here.
     expect([401, 403]).toContain(answer.status);
-    expect(answer.body).toMatchObject({ kind: 'Status', status: 'Failure', reason: answer.status === 401 ? 'Unauthorized' : 'Forbidden', code: answer.status });
+    expect(answer.body).toMatchObject({
+      kind: 'Status',
+      status: 'Failure',
+      reason: answer.status === 401 ? 'Unauthorized' : 'Forbidden',
+      code: answer.status,
+    });
   });
 
   it('with a wrong token is refused', async () => {
     const answer = await askAs(randomBytes(16).toString('hex'), collection);
     expect(answer.status).toBe(401);
-    expect(answer.body).toEqual({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message: 'Unauthorized', reason: 'Unauthorized', code: 401 });
+    expect(answer.body).toEqual({
+      kind: 'Status',
+      apiVersion: 'v1',
+      metadata: {},
+      status: 'Failure',
+      message: 'Unauthorized',
+      reason: 'Unauthorized',
+      code: 401,
+    });
   });
 
   it.each([
@@ -31,13 +44,17 @@ describe('a request', () => {
     ['with metadata of the wrong type', JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x', labels: ['a'] } })],
     ['of another namespace', JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'x', namespace: 'elsewhere' } })],
   ])('with a body %s is malformed', async (_, body) => {
-    expect(await ask('POST', collection, { body })).toMatchObject({ status: 400, body: { kind: 'Status', status: 'Failure', reason: 'BadRequest', code: 400 } });
+    expect(await ask('POST', collection, { body })).toMatchObject({
+      status: 400,
+      body: { kind: 'Status', status: 'Failure', reason: 'BadRequest', code: 400 },
+    });
   });
 
   it('whose body names another object than the path is malformed', async () => {
     await ask('POST', collection, { body: configMap('named') });
     expect(await ask('PUT', `${collection}/named`, { body: configMap('other') })).toMatchObject({
-      status: 400, body: { reason: 'BadRequest', message: 'the name of the object (other) does not match the name on the URL (named)' },
+      status: 400,
+      body: { reason: 'BadRequest', message: 'the name of the object (other) does not match the name on the URL (named)' },
     });
   });
 
@@ -53,12 +70,18 @@ describe('a request', () => {
   });
 
   it('that accepts only unknown media types is refused', async () => {
-    expect(await ask('GET', collection, { headers: { accept: 'text/x-unknown' } })).toMatchObject({ status: 406, body: { reason: 'NotAcceptable' } });
+    expect(await ask('GET', collection, { headers: { accept: 'text/x-unknown' } })).toMatchObject({
+      status: 406,
+      body: { reason: 'NotAcceptable' },
+    });
   });
 
   it('with YAML is understood', async () => {
     const body = `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: yaml\ndata:\n  a: "1"\n`;
-    expect(await ask('POST', collection, { body, headers: { 'content-type': 'application/yaml' } })).toMatchObject({ status: 201, body: { data: { a: '1' } } });
+    expect(await ask('POST', collection, { body, headers: { 'content-type': 'application/yaml' } })).toMatchObject({
+      status: 201,
+      body: { data: { a: '1' } },
+    });
   });
 
   it('with an oversized body is refused and changes nothing', async () => {
@@ -68,13 +91,16 @@ describe('a request', () => {
   });
 
   it('with an object above its limit is invalid', async () => {
-    const answer = await ask('POST', collection, { body: configMap('large', { data: { a: 'x'.repeat(1 << 20 | 1) } }) });
+    const answer = await ask('POST', collection, { body: configMap('large', { data: { a: 'x'.repeat((1 << 20) | 1) } }) });
     expect(answer).toMatchObject({ status: 422, body: { reason: 'Invalid', details: { causes: [{ reason: 'FieldValueTooLong' }] } } });
   });
 
   it('by a method that the resource does not have is refused', async () => {
     expect(await ask('PUT', collection, { body: configMap('x') })).toMatchObject({ status: 405, body: { reason: 'MethodNotAllowed' } });
-    expect(await ask('POST', `${collection}/patched`, { body: configMap('patched') })).toMatchObject({ status: 405, body: { reason: 'MethodNotAllowed' } });
+    expect(await ask('POST', `${collection}/patched`, { body: configMap('patched') })).toMatchObject({
+      status: 405,
+      body: { reason: 'MethodNotAllowed' },
+    });
   });
 
   it('for a cluster-wide create of a namespaced object is refused', async () => {
@@ -86,7 +112,9 @@ describe('a request', () => {
     const unknown = await ask('POST', `${collection}?fieldValidation=Strict`, { body: configMap('strict', { dada: {} }) });
     expect(unknown).toMatchObject({ status: 400, body: { reason: 'BadRequest' } });
     expect(unknown.body.message).toContain('strict decoding error: unknown field "dada"');
-    const duplicate = await ask('POST', `${collection}?fieldValidation=Strict`, { body: '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"strict"},"data":{"a":"1","a":"2"}}' });
+    const duplicate = await ask('POST', `${collection}?fieldValidation=Strict`, {
+      body: '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"strict"},"data":{"a":"1","a":"2"}}',
+    });
     expect(duplicate.status).toBe(400);
     expect(duplicate.body.message).toContain('duplicate field "data.a"');
     expect(await ask('GET', `${collection}/strict`)).toMatchObject({ status: 404 });
@@ -108,7 +136,11 @@ describe('a request', () => {
 
   it('may review its own access', async () => {
     const answer = await ask<object>('POST', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', {
-      body: { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview', spec: { resourceAttributes: { namespace, verb: 'create', resource: 'pods' } } },
+      body: {
+        apiVersion: 'authorization.k8s.io/v1',
+        kind: 'SelfSubjectAccessReview',
+        spec: { resourceAttributes: { namespace, verb: 'create', resource: 'pods' } },
+      },
     });
     expect(answer).toMatchObject({ status: 201, body: { kind: 'SelfSubjectAccessReview', status: { allowed: true } } });
   });

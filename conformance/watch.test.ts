@@ -13,7 +13,10 @@ const create = (name: string, labels: Record<string, string> = {}) => kube.creat
 const now = async () => (await kube.list(configMaps, { namespace })).resourceVersion;
 
 /** Collects `count` events, bookmarks left out, then ends the watch. */
-async function collect(count: number, options: { resourceVersion: string; labelSelector?: string; fieldSelector?: string }): Promise<WatchEvent<ConfigMap>[]> {
+async function collect(
+  count: number,
+  options: { resourceVersion: string; labelSelector?: string; fieldSelector?: string },
+): Promise<WatchEvent<ConfigMap>[]> {
   const seen: WatchEvent<ConfigMap>[] = [];
   for await (const event of kube.watch(configMaps, { namespace, timeoutSeconds: 30, ...options })) {
     if (event.type !== 'BOOKMARK') seen.push(event);
@@ -73,12 +76,18 @@ describe('a watch', () => {
   it('without a version begins with what is there', async () => {
     await create('there', { there: 'yes' });
     const { text } = await ask('GET', `${collection}?watch=true&labelSelector=there&timeoutSeconds=1`);
-    expect(text.trim().split('\n').map((line) => JSON.parse(line) as WatchEvent<ConfigMap>)).toMatchObject([{ type: 'ADDED', object: { kind: 'ConfigMap', apiVersion: 'v1', metadata: { name: 'there' } } }]);
+    expect(
+      text
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as WatchEvent<ConfigMap>),
+    ).toMatchObject([{ type: 'ADDED', object: { kind: 'ConfigMap', apiVersion: 'v1', metadata: { name: 'there' } } }]);
   });
 
   it('ends after the time it was given', async () => {
     const started = Date.now();
-    for await (const event of kube.watch(configMaps, { namespace, resourceVersion: await now(), timeoutSeconds: 1 })) expect(event.type).toBe('BOOKMARK');
+    for await (const event of kube.watch(configMaps, { namespace, resourceVersion: await now(), timeoutSeconds: 1 }))
+      expect(event.type).toBe('BOOKMARK');
     expect(Date.now() - started).toBeGreaterThan(800);
     expect(Date.now() - started).toBeLessThan(5_000);
   });
@@ -88,9 +97,16 @@ describe('a watch', () => {
     // The bookmark's version takes in changes of objects that this watch is not for.
     const latest = await create('not-for-this-watch');
     let bookmark: string | undefined;
-    for await (const { type, object } of kube.watch(configMaps, { namespace, resourceVersion, labelSelector: 'never=matches', timeoutSeconds: 8 })) {
+    for await (const { type, object } of kube.watch(configMaps, {
+      namespace,
+      resourceVersion,
+      labelSelector: 'never=matches',
+      timeoutSeconds: 8,
+    })) {
       expect(type).toBe('BOOKMARK');
-      expect(Object.keys(object.metadata ?? {}).filter((key) => key !== 'creationTimestamp' && key !== 'annotations')).toEqual(['resourceVersion']);
+      expect(Object.keys(object.metadata ?? {}).filter((key) => key !== 'creationTimestamp' && key !== 'annotations')).toEqual([
+        'resourceVersion',
+      ]);
       bookmark = object.metadata?.resourceVersion;
     }
     expect(Number(bookmark)).toBeGreaterThanOrEqual(Number(latest.metadata?.resourceVersion));
@@ -111,7 +127,11 @@ describe('a watch', () => {
     await create('everywhere');
     await kube.create(configMaps, { metadata: { namespace: second, name: 'everywhere' } });
     const seen: string[] = [];
-    for await (const { type, object } of kube.watch(configMaps, { resourceVersion, fieldSelector: 'metadata.name=everywhere', timeoutSeconds: 20 })) {
+    for await (const { type, object } of kube.watch(configMaps, {
+      resourceVersion,
+      fieldSelector: 'metadata.name=everywhere',
+      timeoutSeconds: 20,
+    })) {
       if (type === 'ADDED') seen.push(object.metadata?.namespace ?? '');
       if (seen.length === 2) break;
     }
@@ -133,17 +153,25 @@ describe('a watch', () => {
 
   it('of tables gives rows', async () => {
     await create('row', { row: 'yes' });
-    const { text } = await ask('GET', `${collection}?watch=true&labelSelector=row&timeoutSeconds=1`, { headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' } });
-    expect(JSON.parse(text.split('\n')[0]!)).toMatchObject({ type: 'ADDED', object: { kind: 'Table', rows: [{ cells: ['row', 0, expect.any(String)] }] } });
+    const { text } = await ask('GET', `${collection}?watch=true&labelSelector=row&timeoutSeconds=1`, {
+      headers: { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' },
+    });
+    expect(JSON.parse(text.split('\n')[0]!)).toMatchObject({
+      type: 'ADDED',
+      object: { kind: 'Table', rows: [{ cells: ['row', 0, expect.any(String)] }] },
+    });
   });
 
   it('does not hold up those who watch when one does not read', async () => {
     const resourceVersion = await now();
-    const stalled = kube.watch(configMaps, { namespace, resourceVersion, labelSelector: 'bulky', timeoutSeconds: 20 })[Symbol.asyncIterator]();
+    const stalled = kube
+      .watch(configMaps, { namespace, resourceVersion, labelSelector: 'bulky', timeoutSeconds: 20 })
+      [Symbol.asyncIterator]();
     const first = stalled.next();
     const reading = collect(12, { resourceVersion, labelSelector: 'bulky' });
     const data = { noise: randomBytes(200_000).toString('base64') };
-    for (let index = 0; index < 12; index++) await kube.create(configMaps, { metadata: { namespace, name: `bulky-${index}`, labels: { bulky: 'yes' } }, data });
+    for (let index = 0; index < 12; index++)
+      await kube.create(configMaps, { metadata: { namespace, name: `bulky-${index}`, labels: { bulky: 'yes' } }, data });
     expect(await reading).toHaveLength(12);
     expect((await first).value).toMatchObject({ type: 'ADDED', object: { metadata: { name: 'bulky-0' } } });
     await stalled.return?.();

@@ -77,21 +77,32 @@ interface Process {
 }
 
 function processes(): Process[] {
-  return readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((name) => {
-    try {
-      const fields = readFileSync(`/proc/${name}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ');
-      if (fields[0] === 'Z') return [];
-      return [{ pid: Number(name), parent: Number(fields[1]), startTime: fields[19]!, command: readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ') }];
-    } catch {
-      return []; // It ended meanwhile.
-    }
-  });
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      try {
+        const fields = readFileSync(`/proc/${name}/stat`, 'utf8')
+          .replace(/^.*\) /s, '')
+          .split(' ');
+        if (fields[0] === 'Z') return [];
+        return [
+          {
+            pid: Number(name),
+            parent: Number(fields[1]),
+            startTime: fields[19]!,
+            command: readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' '),
+          },
+        ];
+      } catch {
+        return []; // It ended meanwhile.
+      }
+    });
 }
 
 function descendantsOf(pid: number): Process[] {
   const all = processes();
   const found: Process[] = [];
-  for (let parents = [pid]; parents.length > 0; ) {
+  for (let parents = [pid]; parents.length > 0;) {
     const children = all.filter(({ parent }) => parents.includes(parent));
     found.push(...children);
     parents = children.map((child) => child.pid);
@@ -99,7 +110,11 @@ function descendantsOf(pid: number): Process[] {
   return found;
 }
 
-async function until<T>(what: string, attempt: () => Promise<T | undefined | false> | T | undefined | false, timeoutMs = 60_000): Promise<T> {
+async function until<T>(
+  what: string,
+  attempt: () => Promise<T | undefined | false> | T | undefined | false,
+  timeoutMs = 60_000,
+): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   let failure: unknown;
   for (;;) {
@@ -115,10 +130,14 @@ async function until<T>(what: string, attempt: () => Promise<T | undefined | fal
 }
 
 async function haveEnded(family: Process[]): Promise<void> {
-  await until(`these have ended: ${family.map(({ pid, command }) => `${pid} ${command}`).join('; ')}`, () => {
-    const left = processes();
-    return !family.some(({ pid, startTime }) => left.some((other) => other.pid === pid && other.startTime === startTime));
-  }, orphansEndWithinMs);
+  await until(
+    `these have ended: ${family.map(({ pid, command }) => `${pid} ${command}`).join('; ')}`,
+    () => {
+      const left = processes();
+      return !family.some(({ pid, startTime }) => left.some((other) => other.pid === pid && other.startTime === startTime));
+    },
+    orphansEndWithinMs,
+  );
 }
 
 /** The values that a key may have: one, or two while a write is under way. `undefined`: there is none. */
@@ -143,7 +162,12 @@ class Expectations {
 }
 
 /** Creates, changes and deletes objects at random until `isOver`, each writer its own ones. @returns how many writes were acknowledged. */
-async function writeAtRandom(client: KubeClient, expected: Expectations, isOver: (acknowledged: number) => boolean, onWrite: (acknowledged: number) => void): Promise<number> {
+async function writeAtRandom(
+  client: KubeClient,
+  expected: Expectations,
+  isOver: (acknowledged: number) => boolean,
+  onWrite: (acknowledged: number) => void,
+): Promise<number> {
   let acknowledged = 0;
   const write = async (writer: number): Promise<void> => {
     while (!isOver(acknowledged)) {
@@ -167,7 +191,8 @@ async function writeAtRandom(client: KubeClient, expected: Expectations, isOver:
   return acknowledged;
 }
 
-const readyOf = (service: StatefulService | undefined): boolean => service?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
+const readyOf = (service: StatefulService | undefined): boolean =>
+  service?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
 
 function temporaryHome(): string {
   const home = mkdtempSync(join(tmpdir(), 'kip-durability-'));
@@ -178,95 +203,123 @@ function temporaryHome(): string {
 }
 
 describe.skipIf(process.platform !== 'linux')('the embedded cluster (its processes are watched through /proc)', () => {
-  it(`keeps every acknowledged write through kill -9, ${rounds} times, and brings every service back`, async () => {
-    const cluster = new Cluster(temporaryHome());
-    const expected = new Expectations();
-    const services = new Set<string>();
-    await cluster.up();
-    cleanups.push(() => cluster.down());
-    await cluster.client.create(namespaces, { metadata: { name: namespace } });
-    for (let round = 0; round < rounds; round++) {
-      const killAfter = randomInt(1, writesARound);
-      let family: Process[] | undefined;
-      const create = async (type: ServiceType): Promise<void> => {
-        const name = `${type}-${round}`;
-        try {
-          await cluster.client.create(statefulServices, { metadata: { namespace, name }, spec: { type, storage: '64Mi' } });
-          services.add(name);
-        } catch (error) {
-          if (error instanceof KubeError) throw error;
-        }
-      };
-      const creations = Promise.all([create('postgres'), create('redis')]);
-      const acknowledged = await writeAtRandom(cluster.client, expected, (count) => family !== undefined || count >= writesARound, (count) => {
-        if (count === killAfter) family = cluster.kill();
-      });
-      await creations;
-      expect(acknowledged).toBeGreaterThanOrEqual(killAfter);
+  it(
+    `keeps every acknowledged write through kill -9, ${rounds} times, and brings every service back`,
+    async () => {
+      const cluster = new Cluster(temporaryHome());
+      const expected = new Expectations();
+      const services = new Set<string>();
       await cluster.up();
-      const found = new Map((await cluster.client.list(configMaps, { namespace })).items.map(({ metadata, data }) => [metadata!.name!, data?.['value']]));
-      for (const name of expected.names()) {
-        expect(expected.possible(name), `${name} in round ${round}`).toContain(found.get(name));
-        expected.acknowledge(name, found.get(name));
+      cleanups.push(() => cluster.down());
+      await cluster.client.create(namespaces, { metadata: { name: namespace } });
+      for (let round = 0; round < rounds; round++) {
+        const killAfter = randomInt(1, writesARound);
+        let family: Process[] | undefined;
+        const create = async (type: ServiceType): Promise<void> => {
+          const name = `${type}-${round}`;
+          try {
+            await cluster.client.create(statefulServices, { metadata: { namespace, name }, spec: { type, storage: '64Mi' } });
+            services.add(name);
+          } catch (error) {
+            if (error instanceof KubeError) throw error;
+          }
+        };
+        const creations = Promise.all([create('postgres'), create('redis')]);
+        const acknowledged = await writeAtRandom(
+          cluster.client,
+          expected,
+          (count) => family !== undefined || count >= writesARound,
+          (count) => {
+            if (count === killAfter) family = cluster.kill();
+          },
+        );
+        await creations;
+        expect(acknowledged).toBeGreaterThanOrEqual(killAfter);
+        await cluster.up();
+        const found = new Map(
+          (await cluster.client.list(configMaps, { namespace })).items.map(({ metadata, data }) => [metadata!.name!, data?.['value']]),
+        );
+        for (const name of expected.names()) {
+          expect(expected.possible(name), `${name} in round ${round}`).toContain(found.get(name));
+          expected.acknowledge(name, found.get(name));
+        }
+        await haveEnded(family!);
+        // A creation that was not acknowledged may have happened all the same.
+        for (const { metadata } of (await cluster.client.list(statefulServices, { namespace })).items) services.add(metadata!.name!);
+        for (const name of services) {
+          await until(
+            `${name} is ready in round ${round}`,
+            async () => {
+              const service = await cluster.client.find(statefulServices, name, { namespace });
+              if (!readyOf(service)) throw new Error(JSON.stringify(service?.status?.conditions));
+              return true;
+            },
+            readyWithinMs,
+          );
+        }
       }
-      await haveEnded(family!);
-      // A creation that was not acknowledged may have happened all the same.
-      for (const { metadata } of (await cluster.client.list(statefulServices, { namespace })).items) services.add(metadata!.name!);
-      for (const name of services) {
-        await until(`${name} is ready in round ${round}`, async () => {
-          const service = await cluster.client.find(statefulServices, name, { namespace });
-          if (!readyOf(service)) throw new Error(JSON.stringify(service?.status?.conditions));
-          return true;
-        }, readyWithinMs);
-      }
-    }
-    const family = descendantsOf(cluster.pid);
-    expect(family.length).toBeGreaterThan(0);
-    cleanups.pop();
-    await cluster.down();
-    await haveEnded(family);
-  }, 60_000 + rounds * 60_000);
+      const family = descendantsOf(cluster.pid);
+      expect(family.length).toBeGreaterThan(0);
+      cleanups.pop();
+      await cluster.down();
+      await haveEnded(family);
+    },
+    60_000 + rounds * 60_000,
+  );
 
   const whyNot = process.getuid?.() === 0 ? '' : ' (skipped: only root may mount a small disk)';
-  it.skipIf(whyNot !== '')(`says so when the disk is full, makes nothing by half, and goes on when there is space again${whyNot}`, async () => {
-    const home = temporaryHome();
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=48m,mode=711', 'tmpfs', home]);
-    cleanups.push(() => void execFileSync('umount', [home]));
-    const cluster = new Cluster(home);
-    await cluster.up();
-    cleanups.push(() => cluster.down());
-    await cluster.client.create(namespaces, { metadata: { name: namespace } });
-    const create = (name: string) => cluster.client.create(configMaps, { metadata: { namespace, name }, data: { value: randomBytes(30_000).toString('hex') } });
-    await create('before');
+  it.skipIf(whyNot !== '')(
+    `says so when the disk is full, makes nothing by half, and goes on when there is space again${whyNot}`,
+    async () => {
+      const home = temporaryHome();
+      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=48m,mode=711', 'tmpfs', home]);
+      cleanups.push(() => void execFileSync('umount', [home]));
+      const cluster = new Cluster(home);
+      await cluster.up();
+      cleanups.push(() => cluster.down());
+      await cluster.client.create(namespaces, { metadata: { name: namespace } });
+      const create = (name: string) =>
+        cluster.client.create(configMaps, { metadata: { namespace, name }, data: { value: randomBytes(30_000).toString('hex') } });
+      await create('before');
 
-    const filler = join(home, 'filler');
-    fill(filler);
-    const acknowledged = new Set(['before']);
-    const failures: unknown[] = [];
-    for (let index = 0; index < 60; index++) {
-      const name = `during-${index}`;
-      await create(name).then(() => acknowledged.add(name), (error: unknown) => failures.push(error));
-    }
-    expect(failures.length).toBeGreaterThan(0);
-    for (const failure of failures) expect(failure).toMatchObject({ code: 507, message: expect.stringContaining('disk') });
-    const names = async (type: ResourceType<KubeObject>) => new Set((await cluster.client.list(type, { namespace })).items.map(({ metadata }) => metadata!.name!).filter((name) => !name.startsWith('kube-')));
-    expect(await names(configMaps)).toEqual(acknowledged);
-    await cluster.run('service', 'add', 'redis', '--name', 'refused', '--project', namespace, '--no-wait').then(
-      () => expect.unreachable('a service was added to a full disk'),
-      (error: { code: number; stderr: string }) => {
-        expect(error.code).toBe(1);
-        expect(error.stderr).toMatch(/disk/i);
-      },
-    );
-    expect(await names(statefulServices)).toEqual(new Set());
+      const filler = join(home, 'filler');
+      fill(filler);
+      const acknowledged = new Set(['before']);
+      const failures: unknown[] = [];
+      for (let index = 0; index < 60; index++) {
+        const name = `during-${index}`;
+        await create(name).then(
+          () => acknowledged.add(name),
+          (error: unknown) => failures.push(error),
+        );
+      }
+      expect(failures.length).toBeGreaterThan(0);
+      for (const failure of failures) expect(failure).toMatchObject({ code: 507, message: expect.stringContaining('disk') });
+      const names = async (type: ResourceType<KubeObject>) =>
+        new Set(
+          (await cluster.client.list(type, { namespace })).items
+            .map(({ metadata }) => metadata!.name!)
+            .filter((name) => !name.startsWith('kube-')),
+        );
+      expect(await names(configMaps)).toEqual(acknowledged);
+      await cluster.run('service', 'add', 'redis', '--name', 'refused', '--project', namespace, '--no-wait').then(
+        () => expect.unreachable('a service was added to a full disk'),
+        (error: { code: number; stderr: string }) => {
+          expect(error.code).toBe(1);
+          expect(error.stderr).toMatch(/disk/i);
+        },
+      );
+      expect(await names(statefulServices)).toEqual(new Set());
 
-    rmSync(filler, { recursive: true });
-    await until('a write succeeds again', async () => (await create('after')) !== undefined);
-    acknowledged.add('after');
-    await haveEnded(cluster.kill());
-    await cluster.up();
-    expect(await names(configMaps)).toEqual(acknowledged);
-  }, 120_000);
+      rmSync(filler, { recursive: true });
+      await until('a write succeeds again', async () => (await create('after')) !== undefined);
+      acknowledged.add('after');
+      await haveEnded(cluster.kill());
+      await cluster.up();
+      expect(await names(configMaps)).toEqual(acknowledged);
+    },
+    120_000,
+  );
 });
 
 /** Takes every byte that the disk of `file` has left. */

@@ -4,8 +4,24 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
-  annotations, childNames, conditionTypes, events, findCondition, labels, namespaces, networkPolicies, persistentVolumeClaims, pods, secrets, services, statefulServices, statefulSets,
-  type KubeObject, type ResourceType, type StatefulService, type StatefulServiceSpec,
+  annotations,
+  childNames,
+  conditionTypes,
+  events,
+  findCondition,
+  labels,
+  namespaces,
+  networkPolicies,
+  persistentVolumeClaims,
+  pods,
+  secrets,
+  services,
+  statefulServices,
+  statefulSets,
+  type KubeObject,
+  type ResourceType,
+  type StatefulService,
+  type StatefulServiceSpec,
 } from '@skipper/api';
 import { resolveImage } from '@skipper/engines';
 import { createClient, hasReason, loadKubeconfig, resolveCluster, type KubeClient } from '@skipper/kube';
@@ -32,7 +48,12 @@ afterAll(async () => {
   // Where the cluster itself could not be had, that is the failure to tell.
   if (!operator) return closeCluster();
   for (const { metadata } of (await client.list(statefulServices, { namespace })).items) {
-    await client.patch(statefulServices, metadata!.name!, { metadata: { annotations: { [annotations.deleteData]: 'true' } } }, { namespace });
+    await client.patch(
+      statefulServices,
+      metadata!.name!,
+      { metadata: { annotations: { [annotations.deleteData]: 'true' } } },
+      { namespace },
+    );
     await client.delete(statefulServices, metadata!.name!, { namespace });
   }
   await until('all services are gone', async () => (await client.list(statefulServices, { namespace })).items.length === 0);
@@ -45,7 +66,13 @@ afterAll(async () => {
 async function startEmbedded(): Promise<string> {
   const { startCluster } = await import('@skipper/embedded');
   const dataDir = await mkdtemp(join(tmpdir(), 'skipper-e2e-'));
-  const cluster = await startCluster({ dataDir, port: 0, images: resolveImage, enginesDir: join(tmpdir(), 'skipper-test-engines'), log: () => undefined });
+  const cluster = await startCluster({
+    dataDir,
+    port: 0,
+    images: resolveImage,
+    enginesDir: join(tmpdir(), 'skipper-test-engines'),
+    log: () => undefined,
+  });
   closeCluster = async () => {
     await cluster.close();
     await rm(dataDir, { recursive: true, force: true });
@@ -70,7 +97,8 @@ function counting(target: KubeClient): KubeClient {
       return (...args: unknown[]) => {
         const type = args[0] as ResourceType | string;
         const plural = typeof type === 'string' ? type : type?.plural;
-        if (counted.has(String(property)) && plural !== 'leases') requests.push(`${String(property)} ${plural} ${JSON.stringify(args[1])?.slice(0, 80)}`);
+        if (counted.has(String(property)) && plural !== 'leases')
+          requests.push(`${String(property)} ${plural} ${JSON.stringify(args[1])?.slice(0, 80)}`);
         return member.apply(target, args);
       };
     },
@@ -107,15 +135,22 @@ async function untilCondition(name: string, type: string, status: string, reason
     const condition = findCondition(service.status?.conditions, type);
     seen = condition;
     message = condition?.message ?? '';
-    return service.status?.observedGeneration === service.metadata?.generation && condition?.status === status && (reason === undefined || condition.reason === reason);
-  }).catch((error: Error) => { throw new Error(`${error.message}: ${JSON.stringify(seen)}`); });
+    return (
+      service.status?.observedGeneration === service.metadata?.generation &&
+      condition?.status === status &&
+      (reason === undefined || condition.reason === reason)
+    );
+  }).catch((error: Error) => {
+    throw new Error(`${error.message}: ${JSON.stringify(seen)}`);
+  });
   return message;
 }
 
 const untilReady = (name: string): Promise<string> => untilCondition(name, conditionTypes.ready, 'True');
 
 async function remove(name: string, options: { data: boolean }): Promise<void> {
-  if (options.data) await client.patch(statefulServices, name, { metadata: { annotations: { [annotations.deleteData]: 'true' } } }, { namespace });
+  if (options.data)
+    await client.patch(statefulServices, name, { metadata: { annotations: { [annotations.deleteData]: 'true' } } }, { namespace });
   await client.delete(statefulServices, name, { namespace });
   await until(`${name} is gone`, async () => !(await client.find(statefulServices, name, { namespace })));
 }
@@ -141,12 +176,27 @@ describe('a service', () => {
 
   it('tells where it is and where its credentials are', async () => {
     const { status, metadata } = await client.get(statefulServices, name, { namespace });
-    expect(status).toMatchObject({ version: '18', storage: '1Gi', endpoint: { host: `main.${namespace}.svc.cluster.local`, port: 5432 }, binding: { name: 'main-credentials' }, observedGeneration: metadata?.generation });
+    expect(status).toMatchObject({
+      version: '18',
+      storage: '1Gi',
+      endpoint: { host: `main.${namespace}.svc.cluster.local`, port: 5432 },
+      binding: { name: 'main-credentials' },
+      observedGeneration: metadata?.generation,
+    });
     for (const condition of status?.conditions ?? []) expect(condition).toMatchObject({ status: 'True' });
     const secret = await client.get(secrets, 'main-credentials', { namespace });
     expect(secret.type).toBe('servicebinding.io/postgres');
-    const values = Object.fromEntries(Object.entries(secret.data ?? {}).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]));
-    expect(values).toMatchObject({ type: 'postgres', provider: 'skipper', host: status?.endpoint?.host, port: '5432', username: 'skipper', database: 'app' });
+    const values = Object.fromEntries(
+      Object.entries(secret.data ?? {}).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]),
+    );
+    expect(values).toMatchObject({
+      type: 'postgres',
+      provider: 'skipper',
+      host: status?.endpoint?.host,
+      port: '5432',
+      username: 'skipper',
+      database: 'app',
+    });
     expect(values['password']).toMatch(/^[A-Za-z0-9]{32}$/);
     expect(new URL(values['uri'] ?? '').password).toBe(values['password']);
   });
@@ -162,7 +212,12 @@ describe('a service', () => {
   });
 
   it('reverts edits of what it set, and leaves what others added', async () => {
-    await client.patch(services, name, { metadata: { labels: { 'example.com/mine': 'yes' } }, spec: { selector: { [labels.service]: 'somebody-else' } } }, { namespace });
+    await client.patch(
+      services,
+      name,
+      { metadata: { labels: { 'example.com/mine': 'yes' } }, spec: { selector: { [labels.service]: 'somebody-else' } } },
+      { namespace },
+    );
     await client.patch(statefulSets, name, { spec: { replicas: 0 } }, { namespace });
     await client.patch(networkPolicies, name, { spec: { ingress: [{}] } }, { namespace });
     await until('all is as it was', async () => {
@@ -250,7 +305,13 @@ describe('a kept volume', () => {
     expect(message).toContain('data-kept-0');
     expect(message).toContain('kept-credentials');
     expect(await client.find(secrets, childNames.credentials('kept'), { namespace })).toBeUndefined();
-    await client.create(secrets, { apiVersion: 'v1', kind: 'Secret', metadata: { name: secret.metadata?.name, namespace, labels: secret.metadata?.labels }, type: secret.type, data: secret.data });
+    await client.create(secrets, {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: secret.metadata?.name, namespace, labels: secret.metadata?.labels },
+      type: secret.type,
+      data: secret.data,
+    });
     await untilReady('kept');
   });
 
@@ -258,8 +319,12 @@ describe('a kept volume', () => {
     await remove('kept', { data: true });
     await until('nothing is left', async () => {
       const left = await Promise.all([
-        client.find(persistentVolumeClaims, childNames.claim('kept'), { namespace }), client.find(secrets, childNames.credentials('kept'), { namespace }),
-        client.find(statefulSets, 'kept', { namespace }), client.find(services, 'kept', { namespace }), client.find(networkPolicies, 'kept', { namespace }), client.find(pods, 'kept-0', { namespace }),
+        client.find(persistentVolumeClaims, childNames.claim('kept'), { namespace }),
+        client.find(secrets, childNames.credentials('kept'), { namespace }),
+        client.find(statefulSets, 'kept', { namespace }),
+        client.find(services, 'kept', { namespace }),
+        client.find(networkPolicies, 'kept', { namespace }),
+        client.find(pods, 'kept-0', { namespace }),
       ]);
       return left.every((object) => object === undefined);
     });
@@ -268,9 +333,36 @@ describe('a kept volume', () => {
 
 describe('an object of somebody else', () => {
   const foreign: [string, ResourceType, KubeObject & object][] = [
-    ['Service', services as ResourceType, { apiVersion: 'v1', kind: 'Service', metadata: { name: 'taken', namespace }, spec: { ports: [{ port: 80 }], selector: { app: 'theirs' } } } as KubeObject],
-    ['Secret', secrets as ResourceType, { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'taken-credentials', namespace }, stringData: { password: 'theirs' } } as KubeObject],
-    ['PersistentVolumeClaim', persistentVolumeClaims as ResourceType, { apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata: { name: 'data-taken-0', namespace }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } } } as KubeObject],
+    [
+      'Service',
+      services as ResourceType,
+      {
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata: { name: 'taken', namespace },
+        spec: { ports: [{ port: 80 }], selector: { app: 'theirs' } },
+      } as KubeObject,
+    ],
+    [
+      'Secret',
+      secrets as ResourceType,
+      {
+        apiVersion: 'v1',
+        kind: 'Secret',
+        metadata: { name: 'taken-credentials', namespace },
+        stringData: { password: 'theirs' },
+      } as KubeObject,
+    ],
+    [
+      'PersistentVolumeClaim',
+      persistentVolumeClaims as ResourceType,
+      {
+        apiVersion: 'v1',
+        kind: 'PersistentVolumeClaim',
+        metadata: { name: 'data-taken-0', namespace },
+        spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } },
+      } as KubeObject,
+    ],
   ];
   it.each(foreign)('stands in the way as a %s, is named and is not touched', async (kind, type, object) => {
     const before = await client.create(type, object);
@@ -279,8 +371,10 @@ describe('an object of somebody else', () => {
     expect(message).toContain(`${kind} "${object.metadata?.name}"`);
     expect((await conditionOf('taken', conditionTypes.nameFree))?.status).toBe('False');
     expect(await client.find(statefulSets, 'taken', { namespace })).toBeUndefined();
-    await until('an event says so', async () => (await eventsOf('taken')).some(({ reason, type: severity }) => reason === 'NameTaken' && severity === 'Warning'));
-    const now = await client.get(type, object.metadata!.name!, { namespace }) as KubeObject & { spec?: unknown; data?: unknown };
+    await until('an event says so', async () =>
+      (await eventsOf('taken')).some(({ reason, type: severity }) => reason === 'NameTaken' && severity === 'Warning'),
+    );
+    const now = (await client.get(type, object.metadata!.name!, { namespace })) as KubeObject & { spec?: unknown; data?: unknown };
     expect(now.metadata?.uid).toBe(before.metadata?.uid);
     expect(now.metadata?.labels).toBeUndefined();
     expect(now.metadata?.managedFields?.some(({ manager }) => manager === 'skipper-operator')).toBe(false);
@@ -291,7 +385,12 @@ describe('an object of somebody else', () => {
   });
 
   it('frees the name when it goes', async () => {
-    await client.create(services, { apiVersion: 'v1', kind: 'Service', metadata: { name: 'freed', namespace }, spec: { ports: [{ port: 80 }] } });
+    await client.create(services, {
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name: 'freed', namespace },
+      spec: { ports: [{ port: 80 }] },
+    });
     await add('freed', { type: 'redis' });
     await untilCondition('freed', conditionTypes.ready, 'False', 'NameTaken');
     await client.delete(services, 'freed', { namespace });
@@ -316,7 +415,10 @@ describe('what cannot be', () => {
     ['a size that is no quantity', { type: 'redis', storage: '5GB' }],
     ['a negative size', { type: 'redis', storage: '-1Gi' }],
   ])('refuses %s at once', async (_, spec) => {
-    const error = await add('bad', spec as StatefulServiceSpec).then(() => undefined, (reason: unknown) => reason);
+    const error = await add('bad', spec as StatefulServiceSpec).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
     expect(hasReason(error, 'Invalid')).toBe(true);
     expect(await client.find(statefulServices, 'bad', { namespace })).toBeUndefined();
   });
@@ -326,7 +428,9 @@ describe('with 20 services', () => {
   const names = Array.from({ length: 20 }, (_, index) => `many-${index}`);
 
   it('makes no request for a minute but watches and its lease', async () => {
-    await Promise.all(names.map((name) => add(name, { type: 'redis', resources: { requests: { cpu: '1m', memory: '8Mi' }, limits: { memory: '64Mi' } } })));
+    await Promise.all(
+      names.map((name) => add(name, { type: 'redis', resources: { requests: { cpu: '1m', memory: '8Mi' }, limits: { memory: '64Mi' } } })),
+    );
     for (const name of names) await untilReady(name);
     // The last status writes come back as events, which are looked at once more.
     await new Promise((resolve) => setTimeout(resolve, 3_000));

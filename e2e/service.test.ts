@@ -36,7 +36,14 @@ async function openTunnel(name: string, environment?: string): Promise<Backgroun
 }
 
 async function query(port: number, details: Record<string, string>, text: string): Promise<unknown[]> {
-  const client = new pg.Client({ host: '127.0.0.1', port, user: details['Username'], password: details['Password'], database: details['Database'], connectionTimeoutMillis: 30_000 });
+  const client = new pg.Client({
+    host: '127.0.0.1',
+    port,
+    user: details['Username'],
+    password: details['Password'],
+    database: details['Database'],
+    connectionTimeoutMillis: 30_000,
+  });
   await client.connect();
   try {
     return (await client.query(text)).rows;
@@ -52,7 +59,12 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const namespace of used) {
     for (const { metadata } of (await cluster.client.list(statefulServices, { namespace })).items) {
-      await cluster.client.patch(statefulServices, metadata!.name!, { metadata: { annotations: { 'skipper.dev/delete-data': 'true' } } }, { namespace });
+      await cluster.client.patch(
+        statefulServices,
+        metadata!.name!,
+        { metadata: { annotations: { 'skipper.dev/delete-data': 'true' } } },
+        { namespace },
+      );
       await cluster.client.delete(statefulServices, metadata!.name!, { namespace });
     }
     await until('all services are gone', async () => (await cluster.client.list(statefulServices, { namespace })).items.length === 0);
@@ -66,14 +78,27 @@ describe('a postgres service', () => {
 
   it('is added, and its connection details are printed as the page shows them', async () => {
     const { stdout } = await succeed('service', 'add', 'postgres', '--name', 'db', ...inScope(), '--storage', '1Gi');
-    expect(stdout).toMatch(new RegExp(`^ {2}Host: {5}db\\.${project}\\.svc\\.cluster\\.local\n {2}Port: {5}5432\n {2}Username: skipper\n {2}Password: [A-Za-z0-9_-]{24,}\n {2}Database: app\n$`));
+    expect(stdout).toMatch(
+      new RegExp(
+        `^ {2}Host: {5}db\\.${project}\\.svc\\.cluster\\.local\n {2}Port: {5}5432\n {2}Username: skipper\n {2}Password: [A-Za-z0-9_-]{24,}\n {2}Database: app\n$`,
+      ),
+    );
     details = detailsIn(stdout);
   });
 
   it('shows the same details again', async () => {
-    expect((await succeed('service', 'info', 'db', ...inScope())).stdout).toBe(`  Host:     ${details['Host']}\n  Port:     5432\n  Username: skipper\n  Password: ${details['Password']}\n  Database: app\n`);
+    expect((await succeed('service', 'info', 'db', ...inScope())).stdout).toBe(
+      `  Host:     ${details['Host']}\n  Port:     5432\n  Username: skipper\n  Password: ${details['Password']}\n  Database: app\n`,
+    );
     const { stdout } = await succeed('service', 'info', 'db', ...inScope(), '-o', 'json');
-    expect(JSON.parse(stdout)).toMatchObject({ name: 'db', type: 'postgres', status: 'running', host: details['Host'], password: details['Password'], uri: expect.stringContaining('postgresql://skipper:') });
+    expect(JSON.parse(stdout)).toMatchObject({
+      name: 'db',
+      type: 'postgres',
+      status: 'running',
+      host: details['Host'],
+      password: details['Password'],
+      uri: expect.stringContaining('postgresql://skipper:'),
+    });
   });
 
   it('is listed', async () => {
@@ -145,19 +170,35 @@ describe('a postgres service', () => {
     await succeed('service', 'delete', 'db', ...inScope(), '--delete-data');
     const namespace = project;
     expect(await cluster.client.find(statefulServices, 'db', { namespace })).toBeUndefined();
-    await until('the claim is gone', async () => !(await cluster.client.find(persistentVolumeClaims, childNames.claim('db'), { namespace })));
+    await until(
+      'the claim is gone',
+      async () => !(await cluster.client.find(persistentVolumeClaims, childNames.claim('db'), { namespace })),
+    );
     expect(await cluster.client.find(secrets, childNames.credentials('db'), { namespace })).toBeUndefined();
   });
 });
 
 describe('environments', () => {
   it('have services of one name that share nothing', async () => {
-    const [test, prod] = await Promise.all(['test', 'prod'].map(async (environment) => detailsIn((await succeed('service', 'add', 'redis', '--name', 'cache', ...inScope(environment))).stdout)));
+    const [test, prod] = await Promise.all(
+      ['test', 'prod'].map(async (environment) =>
+        detailsIn((await succeed('service', 'add', 'redis', '--name', 'cache', ...inScope(environment))).stdout),
+      ),
+    );
     expect(test!['Host']).toBe(`cache.${project}-test.svc.cluster.local`);
     expect(prod!['Host']).toBe(`cache.${project}-prod.svc.cluster.local`);
     expect(test!['Password']).not.toBe(prod!['Password']);
     const tunnel = await openTunnel('cache', 'test');
-    const connect = (password: string): Redis => new Redis({ host: '127.0.0.1', port: tunnel.port, username: 'skipper', password, lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0 });
+    const connect = (password: string): Redis =>
+      new Redis({
+        host: '127.0.0.1',
+        port: tunnel.port,
+        username: 'skipper',
+        password,
+        lazyConnect: true,
+        retryStrategy: () => null,
+        maxRetriesPerRequest: 0,
+      });
     const allowed = connect(test!['Password']!);
     await allowed.connect();
     expect(await allowed.set('key', 'value')).toBe('OK');
@@ -177,7 +218,17 @@ describe('environments', () => {
       const name = `probe-${randomBytes(3).toString('hex')}`;
       await cluster.client.create(pods, {
         metadata: { name, namespace },
-        spec: { restartPolicy: 'Never', containers: [{ name: 'probe', image: 'docker.io/library/redis:8-alpine', imagePullPolicy: 'IfNotPresent', command: ['sh', '-c', `sleep 2; timeout 5 redis-cli -h ${host} ping`] }] },
+        spec: {
+          restartPolicy: 'Never',
+          containers: [
+            {
+              name: 'probe',
+              image: 'docker.io/library/redis:8-alpine',
+              imagePullPolicy: 'IfNotPresent',
+              command: ['sh', '-c', `sleep 2; timeout 5 redis-cli -h ${host} ping`],
+            },
+          ],
+        },
       });
       const ended = await until('the probe has ended', async () => {
         const pod = await cluster.client.get(pods, name, { namespace });
@@ -200,7 +251,11 @@ describe('what is wrong', () => {
     ['no name', ['service', 'add', 'postgres'], /name/],
     ['an invalid name', ['service', 'add', 'postgres', '--name', 'My_DB'], /My_DB/],
     ['a name that is too long', ['service', 'add', 'postgres', '--name', long], /52/],
-    ['a project and environment that are too long', ['service', 'add', 'postgres', '--name', 'x', '--project', 'p'.repeat(40), '--environment', 'e'.repeat(40)], /63/],
+    [
+      'a project and environment that are too long',
+      ['service', 'add', 'postgres', '--name', 'x', '--project', 'p'.repeat(40), '--environment', 'e'.repeat(40)],
+      /63/,
+    ],
     ['5GB', ['service', 'add', 'postgres', '--name', 'x', '--storage', '5GB'], /5Gi/],
     ['a negative size', ['service', 'add', 'postgres', '--name', 'x', '--storage=-1Gi'], /-1Gi/],
     ['a version that does not exist', ['service', 'add', 'postgres', '--name', 'x', '--version', '9'], /9/],
@@ -214,7 +269,11 @@ describe('what is wrong', () => {
   });
 
   it('is said of a service that does not exist', async () => {
-    for (const args of [['service', 'info', 'nothing'], ['tunnel', 'nothing'], ['service', 'delete', 'nothing', '--delete-data']]) {
+    for (const args of [
+      ['service', 'info', 'nothing'],
+      ['tunnel', 'nothing'],
+      ['service', 'delete', 'nothing', '--delete-data'],
+    ]) {
       const { code, stderr } = await cluster.kip(...args, ...inScope('test'));
       expect(code).toBe(1);
       expect(stderr).toContain('no service "nothing"');
@@ -225,8 +284,14 @@ describe('what is wrong', () => {
     inScope('foreign');
     const namespace = `${project}-foreign`;
     await cluster.client.create(namespaces, { metadata: { name: namespace } });
-    const template = { metadata: { labels: { app: 'theirs' } }, spec: { containers: [{ name: 'main', image: 'docker.io/library/redis:8-alpine', imagePullPolicy: 'IfNotPresent' }] } };
-    const theirs = await cluster.client.create(statefulSets, { metadata: { name: 'theirs', namespace }, spec: { replicas: 0, serviceName: 'theirs', selector: { matchLabels: { app: 'theirs' } }, template } });
+    const template = {
+      metadata: { labels: { app: 'theirs' } },
+      spec: { containers: [{ name: 'main', image: 'docker.io/library/redis:8-alpine', imagePullPolicy: 'IfNotPresent' }] },
+    };
+    const theirs = await cluster.client.create(statefulSets, {
+      metadata: { name: 'theirs', namespace },
+      spec: { replicas: 0, serviceName: 'theirs', selector: { matchLabels: { app: 'theirs' } }, template },
+    });
     const { code, stderr } = await cluster.kip('service', 'add', 'redis', '--name', 'theirs', ...inScope('foreign'), '--timeout', '5s');
     expect(code).toBe(1);
     expect(stderr).toMatch(/StatefulSet "?theirs/);

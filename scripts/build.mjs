@@ -53,12 +53,25 @@ function place(file, contents) {
 
 /** Lets kip list the services of a cluster that has none, so that V8 compiles what commands have in common. */
 async function writeCodeCache() {
-  const server = createServer((_request, response) => response.setHeader('content-type', 'application/json').end('{"items":[]}')).listen(0, '127.0.0.1');
+  const server = createServer((_request, response) => response.setHeader('content-type', 'application/json').end('{"items":[]}')).listen(
+    0,
+    '127.0.0.1',
+  );
   await once(server, 'listening');
   const kubeconfig = join(dist, `.kubeconfig-${process.pid}`);
   const cluster = { server: `http://127.0.0.1:${server.address().port}` };
-  writeFileSync(kubeconfig, JSON.stringify({ clusters: [{ name: 'none', cluster }], contexts: [{ name: 'none', context: { cluster: 'none' } }], 'current-context': 'none' }));
-  const child = spawn(process.execPath, [join(dist, 'kip.cjs'), 'service', 'list', '--kubeconfig', kubeconfig], { env: { ...process.env, KIP_WRITE_CODE_CACHE: '1' }, stdio: 'ignore' });
+  writeFileSync(
+    kubeconfig,
+    JSON.stringify({
+      clusters: [{ name: 'none', cluster }],
+      contexts: [{ name: 'none', context: { cluster: 'none' } }],
+      'current-context': 'none',
+    }),
+  );
+  const child = spawn(process.execPath, [join(dist, 'kip.cjs'), 'service', 'list', '--kubeconfig', kubeconfig], {
+    env: { ...process.env, KIP_WRITE_CODE_CACHE: '1' },
+    stdio: 'ignore',
+  });
   await once(child, 'exit');
   server.close();
   server.closeAllConnections();
@@ -69,6 +82,7 @@ async function writeCodeCache() {
 function removeOld() {
   for (const file of readdirSync(dist)) {
     if (!file.startsWith('kip-') || file.startsWith(name)) continue;
-    if (Date.now() - (statSync(join(dist, file), { throwIfNoEntry: false })?.mtimeMs ?? 0) > 60_000) rmSync(join(dist, file), { force: true });
+    if (Date.now() - (statSync(join(dist, file), { throwIfNoEntry: false })?.mtimeMs ?? 0) > 60_000)
+      rmSync(join(dist, file), { force: true });
   }
 }

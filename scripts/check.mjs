@@ -27,7 +27,8 @@ function boundariesHold() {
     const declared = Object.keys(JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).dependencies ?? {});
     const permitted = new Set(mayImport.map((other) => `@skipper/${other}`));
     for (const dependency of declared) {
-      if (dependency.startsWith('@skipper/') && !permitted.has(dependency)) complaints.push(`packages/${name} may not depend on ${dependency}`);
+      if (dependency.startsWith('@skipper/') && !permitted.has(dependency))
+        complaints.push(`packages/${name} may not depend on ${dependency}`);
     }
     for (const file of readdirSync(join(folder, 'src'), { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts'))) {
       const source = readFileSync(join(folder, 'src', file), 'utf8');
@@ -44,10 +45,16 @@ function boundariesHold() {
 }
 
 const checks = [
+  command('format', 'oxfmt', '--check', '.'),
+  command('unused code', 'knip'),
   command('types', 'tsc', '-p', '.'),
   command('lint and import cycles', 'oxlint', '--import-plugin', '-D', 'import/no-cycle', '-D', 'correctness', '--deny-warnings'),
   { name: 'package boundaries', run: boundariesHold },
-  { name: 'CRD drift', run: () => spawnSync(process.execPath, ['scripts/run.mjs', 'scripts/generate-crds.ts', '--check'], { cwd: root, stdio: 'inherit' }).status === 0 },
+  {
+    name: 'CRD drift',
+    run: () =>
+      spawnSync(process.execPath, ['scripts/run.mjs', 'scripts/generate-crds.ts', '--check'], { cwd: root, stdio: 'inherit' }).status === 0,
+  },
 ];
 
 const failed = checks.filter(({ name, run }) => {

@@ -15,7 +15,18 @@ const folder = join(root, 'node_modules', '.cache', 'skipper');
 mkdirSync(folder, { recursive: true });
 const outfile = join(folder, `${basename(file, '.ts')}-${process.pid}.mjs`);
 process.on('exit', () => rmSync(outfile, { force: true }));
-await build({ entryPoints: [resolve(file)], outfile, bundle: true, platform: 'node', format: 'esm', target: 'node20', packages: 'external', sourcemap: 'inline', logLevel: 'warning', plugins: [bundleOwnPackages()] });
+await build({
+  entryPoints: [resolve(file)],
+  outfile,
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+  packages: 'external',
+  sourcemap: 'inline',
+  logLevel: 'warning',
+  plugins: [bundleOwnPackages()],
+});
 process.argv.splice(1, process.argv.length - 1, resolve(file), ...argv);
 await import(pathToFileURL(outfile).href);
 
@@ -24,7 +35,9 @@ function bundleOwnPackages() {
   return {
     name: 'own-packages',
     setup({ onResolve }) {
-      onResolve({ filter: /^@skipper\// }, ({ path }) => ({ path: join(root, 'packages', path.slice('@skipper/'.length), 'src', 'index.ts') }));
+      onResolve({ filter: /^@skipper\// }, ({ path }) => ({
+        path: join(root, 'packages', path.slice('@skipper/'.length), 'src', 'index.ts'),
+      }));
     },
   };
 }

@@ -15,7 +15,7 @@ var cacheFile = path.join(__dirname, 'BUNDLE.cache');
 var cachedData;
 try {
   cachedData = fs.readFileSync(cacheFile);
-} catch  {
+} catch {
   // Then it is compiled anew.
 }
 // The bundle is all ASCII, and so is read without being decoded.

@@ -49,7 +49,11 @@ export interface Answer<T = KubeObject> {
 }
 
 /** A request as it goes over the wire; `body` is sent as it is when it is text. */
-export async function ask<T = Status>(method: string, path: string, options: { body?: unknown; headers?: Record<string, string> } = {}): Promise<Answer<T>> {
+export async function ask<T = Status>(
+  method: string,
+  path: string,
+  options: { body?: unknown; headers?: Record<string, string> } = {},
+): Promise<Answer<T>> {
   const headers = { ...(options.body === undefined ? {} : { 'content-type': 'application/json' }), ...options.headers };
   const { status, headers: received, body: text } = await kube.raw(method, path, { ...options, headers });
   return { status, headers: received, text, body: parsed(text) as T };
@@ -70,15 +74,19 @@ export async function askAs(token: string | undefined, path: string): Promise<An
   const file = settings['certificate-authority'];
   const ca = data ? Buffer.from(data, 'base64') : file ? await readFile(file) : undefined;
   return new Promise((resolve, reject) => {
-    const request = httpsRequest(new URL(path, cluster.server), { ca, agent: false, headers: token === undefined ? {} : { authorization: `Bearer ${token}` } }, (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('error', reject);
-      response.on('end', () => {
-        const text = Buffer.concat(chunks).toString();
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, text, body: parsed(text) as Status });
-      });
-    });
+    const request = httpsRequest(
+      new URL(path, cluster.server),
+      { ca, agent: false, headers: token === undefined ? {} : { authorization: `Bearer ${token}` } },
+      (response) => {
+        const chunks: Buffer[] = [];
+        response.on('data', (chunk: Buffer) => chunks.push(chunk));
+        response.on('error', reject);
+        response.on('end', () => {
+          const text = Buffer.concat(chunks).toString();
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, text, body: parsed(text) as Status });
+        });
+      },
+    );
     request.on('error', reject);
     request.end();
   });
@@ -86,7 +94,13 @@ export async function askAs(token: string | undefined, path: string): Promise<An
 
 /** The path of a collection, or of one object. */
 export function pathOf(type: ResourceType, namespace: string | undefined, name?: string): string {
-  return [type.group ? `/apis/${type.group}` : '/api', type.version, ...(namespace ? ['namespaces', namespace] : []), type.plural, ...(name ? [name] : [])].join('/');
+  return [
+    type.group ? `/apis/${type.group}` : '/api',
+    type.version,
+    ...(namespace ? ['namespaces', namespace] : []),
+    type.plural,
+    ...(name ? [name] : []),
+  ].join('/');
 }
 
 export async function readyPod(namespace: string, name: string): Promise<Pod> {

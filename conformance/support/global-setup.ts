@@ -14,7 +14,13 @@ export default async function provideCluster(project: TestProject): Promise<(() 
   const { startCluster } = await import('@skipper/embedded');
   const folder = await mkdtemp(join(tmpdir(), 'conformance-'));
   const lines: string[] = [];
-  const cluster = await startCluster({ dataDir: join(folder, 'data'), enginesDir: join(folder, 'engines'), port: 0, images: resolveNodeImage, log: (line: string) => lines.push(line) });
+  const cluster = await startCluster({
+    dataDir: join(folder, 'data'),
+    enginesDir: join(folder, 'engines'),
+    port: 0,
+    images: resolveNodeImage,
+    log: (line: string) => lines.push(line),
+  });
   project.provide('kubeconfig', cluster.kubeconfigPath);
   return async () => {
     await cluster.close();

@@ -21,7 +21,12 @@ export function nodeContainer(script: string, overrides: Partial<Container> = {}
 }
 
 /** A pod that runs one script; it is gone a second after it was deleted. */
-export function nodePod(namespace: string, name: string, script: string, overrides: { container?: Partial<Container>; spec?: Partial<PodSpec>; labels?: Record<string, string> } = {}): Pod {
+export function nodePod(
+  namespace: string,
+  name: string,
+  script: string,
+  overrides: { container?: Partial<Container>; spec?: Partial<PodSpec>; labels?: Record<string, string> } = {},
+): Pod {
   return {
     metadata: { namespace, name, labels: { app: name, ...overrides.labels } },
     spec: podSpec(script, overrides),

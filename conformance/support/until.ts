@@ -3,7 +3,11 @@
  * @param what the awaited state, for the error message
  * @throws when `timeoutMs` passed, with what the last attempt threw or gave
  */
-export async function until<T>(what: string, attempt: () => Promise<T | undefined | null | false> | T | undefined | null | false, timeoutMs = 40_000): Promise<T> {
+export async function until<T>(
+  what: string,
+  attempt: () => Promise<T | undefined | null | false> | T | undefined | null | false,
+  timeoutMs = 40_000,
+): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     let failure: unknown;

@@ -33,7 +33,11 @@ export function findCondition(conditions: readonly Condition[] | undefined, type
  * `next` with the transition times of `current` where the status did not change, so that an unchanged state is an equal object.
  * @param now RFC 3339; the transition time of conditions whose status changed.
  */
-export function mergeConditions(current: readonly Condition[] | undefined, next: readonly Omit<Condition, 'lastTransitionTime'>[], now: string): Condition[] {
+export function mergeConditions(
+  current: readonly Condition[] | undefined,
+  next: readonly Omit<Condition, 'lastTransitionTime'>[],
+  now: string,
+): Condition[] {
   return next.map((condition) => {
     const before = findCondition(current, condition.type);
     return { ...condition, lastTransitionTime: before?.status === condition.status ? before.lastTransitionTime : now };

@@ -13,7 +13,9 @@ const rfc1035Label = /^[a-z]([-a-z0-9]*[a-z0-9])?$/;
 
 function requireLabel(what: string, value: string, limit: number, pattern: RegExp, rule: string): void {
   if (value.length > limit) {
-    throw new KipError('usage', `${what} "${value}" has ${value.length} characters; at most ${limit} are possible.`, { hint: 'Choose a shorter name.' });
+    throw new KipError('usage', `${what} "${value}" has ${value.length} characters; at most ${limit} are possible.`, {
+      hint: 'Choose a shorter name.',
+    });
   }
   if (!pattern.test(value)) {
     throw new KipError('usage', `${what} "${value}" is not valid.`, { hint: rule });
@@ -25,7 +27,13 @@ function requireLabel(what: string, value: string, limit: number, pattern: RegEx
  * @throws KipError `usage`
  */
 export function requireServiceName(name: string): void {
-  requireLabel('The service name', name, serviceNameLimit, rfc1035Label, 'Use lower-case letters, digits and "-"; start with a letter and end with a letter or digit.');
+  requireLabel(
+    'The service name',
+    name,
+    serviceNameLimit,
+    rfc1035Label,
+    'Use lower-case letters, digits and "-"; start with a letter and end with a letter or digit.',
+  );
 }
 
 /** The namespace of a project and environment; `default` when there is no project. */
@@ -46,9 +54,13 @@ export function scopeOf(project: string | undefined, environment: string | undef
   requireLabel('The environment name', environment, namespaceLimit, rfc1123Label, rule);
   const namespace = `${chosen}-${environment}`;
   if (namespace.length > namespaceLimit) {
-    throw new KipError('usage', `Project "${chosen}" and environment "${environment}" together make a name of ${namespace.length} characters; at most ${namespaceLimit} are possible.`, {
-      hint: 'Choose a shorter project or environment name.',
-    });
+    throw new KipError(
+      'usage',
+      `Project "${chosen}" and environment "${environment}" together make a name of ${namespace.length} characters; at most ${namespaceLimit} are possible.`,
+      {
+        hint: 'Choose a shorter project or environment name.',
+      },
+    );
   }
   return { project: chosen, environment, namespace };
 }

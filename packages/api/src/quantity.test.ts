@@ -7,12 +7,30 @@ const billion = 1_000_000_000n;
 
 describe('parseQuantity', () => {
   it.each([
-    ['0', 0n], ['1', billion], ['1.5', 1_500_000_000n], ['.5', 500_000_000n], ['1.', billion], ['100m', 100_000_000n], ['100u', 100_000n], ['7n', 7n],
-    ['1k', 1000n * billion], ['1e3', 1000n * billion], ['1E3', 1000n * billion], ['2E', 2n * 10n ** 18n * billion], ['1Ki', 1024n * billion],
-    ['1.5Gi', 1_610_612_736n * billion], ['5Gi', 5n * 2n ** 30n * billion], ['1Ei', 2n ** 60n * billion], ['-1Gi', -(2n ** 30n) * billion], ['+3', 3n * billion], ['1e-3', 1_000_000n],
+    ['0', 0n],
+    ['1', billion],
+    ['1.5', 1_500_000_000n],
+    ['.5', 500_000_000n],
+    ['1.', billion],
+    ['100m', 100_000_000n],
+    ['100u', 100_000n],
+    ['7n', 7n],
+    ['1k', 1000n * billion],
+    ['1e3', 1000n * billion],
+    ['1E3', 1000n * billion],
+    ['2E', 2n * 10n ** 18n * billion],
+    ['1Ki', 1024n * billion],
+    ['1.5Gi', 1_610_612_736n * billion],
+    ['5Gi', 5n * 2n ** 30n * billion],
+    ['1Ei', 2n ** 60n * billion],
+    ['-1Gi', -(2n ** 30n) * billion],
+    ['+3', 3n * billion],
+    ['1e-3', 1_000_000n],
   ])('reads %s', (text, value) => expect(parseQuantity(text)).toBe(value));
 
-  it.each(['', '.', 'Gi', '5GB', '5gi', '5 Gi', '1e', '1e3Gi', '--1', '1_000', '0x10', 'Infinity', '1mm', '1Gi\n'])('refuses %j', (text) => expect(parseQuantity(text)).toBeUndefined());
+  it.each(['', '.', 'Gi', '5GB', '5gi', '5 Gi', '1e', '1e3Gi', '--1', '1_000', '0x10', 'Infinity', '1mm', '1Gi\n'])('refuses %j', (text) =>
+    expect(parseQuantity(text)).toBeUndefined(),
+  );
 
   it('rounds what is finer than a billionth away from zero', () => {
     expect(parseQuantity('0.1n')).toBe(1n);
@@ -21,15 +39,21 @@ describe('parseQuantity', () => {
   });
 
   it('gives the same value for the same amount in any unit', () => {
-    fc.assert(fc.property(fc.nat(1_000_000), (n) => {
-      expect(parseQuantity(`${n}k`)).toBe(parseQuantity(`${n}000`));
-      expect(parseQuantity(`${n}Mi`)).toBe(parseQuantity(`${n * 1024}Ki`));
-      expect(parseQuantity(`${n}m`)).toBe(parseQuantity(`${n}e-3`));
-    }));
+    fc.assert(
+      fc.property(fc.nat(1_000_000), (n) => {
+        expect(parseQuantity(`${n}k`)).toBe(parseQuantity(`${n}000`));
+        expect(parseQuantity(`${n}Mi`)).toBe(parseQuantity(`${n * 1024}Ki`));
+        expect(parseQuantity(`${n}m`)).toBe(parseQuantity(`${n}e-3`));
+      }),
+    );
   });
 
   it('never throws on garbage', () => {
-    fc.assert(fc.property(fc.string(), (text) => { parseQuantity(text); }));
+    fc.assert(
+      fc.property(fc.string(), (text) => {
+        parseQuantity(text);
+      }),
+    );
   });
 });
 
@@ -43,7 +67,11 @@ describe('compareQuantities', () => {
 
 describe('requirePositiveQuantity', () => {
   const failure = (text: string) => {
-    try { requirePositiveQuantity('--storage', text, '5Gi'); } catch (error) { return error; }
+    try {
+      requirePositiveQuantity('--storage', text, '5Gi');
+    } catch (error) {
+      return error;
+    }
     return undefined;
   };
   it('suggests the unit that was meant', () => {

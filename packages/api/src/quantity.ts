@@ -1,11 +1,22 @@
 import { KipError } from './errors.ts';
 
 const suffixes: Record<string, { base: bigint; exponent: number }> = {
-  n: { base: 10n, exponent: -9 }, u: { base: 10n, exponent: -6 }, m: { base: 10n, exponent: -3 }, '': { base: 10n, exponent: 0 },
-  k: { base: 10n, exponent: 3 }, M: { base: 10n, exponent: 6 }, G: { base: 10n, exponent: 9 }, T: { base: 10n, exponent: 12 },
-  P: { base: 10n, exponent: 15 }, E: { base: 10n, exponent: 18 },
-  Ki: { base: 2n, exponent: 10 }, Mi: { base: 2n, exponent: 20 }, Gi: { base: 2n, exponent: 30 }, Ti: { base: 2n, exponent: 40 },
-  Pi: { base: 2n, exponent: 50 }, Ei: { base: 2n, exponent: 60 },
+  n: { base: 10n, exponent: -9 },
+  u: { base: 10n, exponent: -6 },
+  m: { base: 10n, exponent: -3 },
+  '': { base: 10n, exponent: 0 },
+  k: { base: 10n, exponent: 3 },
+  M: { base: 10n, exponent: 6 },
+  G: { base: 10n, exponent: 9 },
+  T: { base: 10n, exponent: 12 },
+  P: { base: 10n, exponent: 15 },
+  E: { base: 10n, exponent: 18 },
+  Ki: { base: 2n, exponent: 10 },
+  Mi: { base: 2n, exponent: 20 },
+  Gi: { base: 2n, exponent: 30 },
+  Ti: { base: 2n, exponent: 40 },
+  Pi: { base: 2n, exponent: 50 },
+  Ei: { base: 2n, exponent: 60 },
 };
 
 const pattern = /^([+-]?)(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:[eE]([+-]?\d{1,3})|(n|u|m|k|M|G|T|P|E|Ki|Mi|Gi|Ti|Pi|Ei))?$/;
@@ -37,7 +48,10 @@ export function parseQuantity(text: string): bigint | undefined {
  */
 export function requirePositiveQuantity(what: string, text: string, example: string): void {
   const value = parseQuantity(text);
-  if (value === undefined) throw new KipError('usage', `${what} "${text}" is not a quantity.`, { hint: suggestion(text) ?? `Write a number and a unit, for example ${example}.` });
+  if (value === undefined)
+    throw new KipError('usage', `${what} "${text}" is not a quantity.`, {
+      hint: suggestion(text) ?? `Write a number and a unit, for example ${example}.`,
+    });
   if (value <= 0n) throw new KipError('usage', `${what} "${text}" must be more than zero.`, { hint: `For example ${example}.` });
 }
 

@@ -29,7 +29,11 @@ export function findRunning(): RunningCluster | undefined {
 }
 
 export function recordRunning(server?: string): void {
-  const record: RunningCluster = { pid: process.pid, startTime: startTimeOf(process.pid) ?? '', ...(server === undefined ? {} : { server }) };
+  const record: RunningCluster = {
+    pid: process.pid,
+    startTime: startTimeOf(process.pid) ?? '',
+    ...(server === undefined ? {} : { server }),
+  };
   writeFileSync(`${recordFile()}.new`, JSON.stringify(record), { mode: 0o600 });
   renameSync(`${recordFile()}.new`, recordFile());
 }
@@ -48,7 +52,9 @@ function startTimeOf(pid: number): string | undefined {
     }
   }
   try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ');
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /s, '')
+      .split(' ');
     return fields[0] === 'Z' ? undefined : fields[19];
   } catch {
     return undefined;
@@ -69,7 +75,11 @@ export async function ensureRunning(): Promise<RunningCluster & { started: boole
   const from = existsSync(logFile()) ? rotatedSize() : 0;
   if (!before) {
     const log = openSync(logFile(), 'a', 0o600);
-    const child = spawn(process.execPath, ['--max-semi-space-size=2', process.argv[1]!, 'run-cluster'], { detached: true, stdio: ['ignore', log, log], cwd: '/' });
+    const child = spawn(process.execPath, ['--max-semi-space-size=2', process.argv[1]!, 'run-cluster'], {
+      detached: true,
+      stdio: ['ignore', log, log],
+      cwd: '/',
+    });
     closeSync(log);
     child.once('exit', (code) => (failed = code ?? 1));
     child.once('error', () => (failed = 1));
@@ -82,12 +92,15 @@ export async function ensureRunning(): Promise<RunningCluster & { started: boole
     if (failed !== undefined) {
       // Another "kip up" may have been first.
       const other = findRunning();
-      if (!other) throw new KipError('unsupported', `The embedded cluster could not start: ${lastLines(from)}`, { hint: `Its log is ${logFile()}.` });
+      if (!other)
+        throw new KipError('unsupported', `The embedded cluster could not start: ${lastLines(from)}`, { hint: `Its log is ${logFile()}.` });
       failed = undefined;
     }
     await delay(20);
   }
-  throw new KipError('timeout', `The embedded cluster did not start within ${startWithinMs / 1000} s.`, { hint: `Its log is ${logFile()}.` });
+  throw new KipError('timeout', `The embedded cluster did not start within ${startWithinMs / 1000} s.`, {
+    hint: `Its log is ${logFile()}.`,
+  });
 }
 
 function rotatedSize(): number {
@@ -99,7 +112,14 @@ function rotatedSize(): number {
 
 function lastLines(from: number): string {
   const text = existsSync(logFile()) ? readFileSync(logFile()).subarray(from).toString('utf8').trim() : '';
-  return text.split('\n').slice(-3).join(' ').replace(/\d{4}-\S+Z /g, '').replace(/^Error: /, '') || 'it said nothing';
+  return (
+    text
+      .split('\n')
+      .slice(-3)
+      .join(' ')
+      .replace(/\d{4}-\S+Z /g, '')
+      .replace(/^Error: /, '') || 'it said nothing'
+  );
 }
 
 /** @returns false when nothing ran. @throws KipError `timeout` */
@@ -109,7 +129,8 @@ export async function stopRunning(): Promise<boolean> {
   process.kill(running.pid, 'SIGTERM');
   const deadline = Date.now() + 150_000;
   while (startTimeOf(running.pid) === running.startTime) {
-    if (Date.now() > deadline) throw new KipError('timeout', `The embedded cluster (process ${running.pid}) does not stop.`, { hint: `Its log is ${logFile()}.` });
+    if (Date.now() > deadline)
+      throw new KipError('timeout', `The embedded cluster (process ${running.pid}) does not stop.`, { hint: `Its log is ${logFile()}.` });
     await delay(20);
   }
   return true;

@@ -5,10 +5,19 @@ import pc from 'picocolors';
 /** What a failed request means to the user. */
 function meaningOf(error: KubeError): KipError {
   const { code, message } = error;
-  if (code === 401) return new KipError('unauthorized', `The cluster does not accept the credentials, or they have expired: ${message}`, { hint: 'Log in to the cluster again, or choose another with "kip cluster use".', cause: error });
-  if (code === 403) return new KipError('forbidden', message, { hint: 'Ask an administrator of the cluster for the rights that docs/kubernetes.md lists.', cause: error });
+  if (code === 401)
+    return new KipError('unauthorized', `The cluster does not accept the credentials, or they have expired: ${message}`, {
+      hint: 'Log in to the cluster again, or choose another with "kip cluster use".',
+      cause: error,
+    });
+  if (code === 403)
+    return new KipError('forbidden', message, {
+      hint: 'Ask an administrator of the cluster for the rights that docs/kubernetes.md lists.',
+      cause: error,
+    });
   if (code === 404) return new KipError('not-found', message, { cause: error });
-  if (code === 409) return new KipError('conflict', message, { hint: 'Somebody else changed it at the same time; try again.', cause: error });
+  if (code === 409)
+    return new KipError('conflict', message, { hint: 'Somebody else changed it at the same time; try again.', cause: error });
   if (code === 507) return new KipError('disk-full', message, { hint: 'Free some space and try again.', cause: error });
   return new KipError('invalid', message, { cause: error });
 }
@@ -18,7 +27,9 @@ export function explain(error: unknown, verbose: boolean): number {
   const known = error instanceof KubeError ? meaningOf(error) : error;
   const colors = pc.createColors(pc.isColorSupported && process.stderr.isTTY === true);
   if (!(known instanceof KipError)) {
-    process.stderr.write(`${colors.red('Error:')} ${(error as Error)?.message ?? String(error)}\n  This is a bug of kip; with --verbose it says more.\n`);
+    process.stderr.write(
+      `${colors.red('Error:')} ${(error as Error)?.message ?? String(error)}\n  This is a bug of kip; with --verbose it says more.\n`,
+    );
     if (verbose) process.stderr.write(`${(error as Error)?.stack ?? ''}\n`);
     return 1;
   }

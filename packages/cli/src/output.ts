@@ -23,7 +23,11 @@ export async function printData({ output }: OutputOptions, data: unknown): Promi
 /** Columns as wide as their widest cell, two spaces before the first. */
 export function table(rows: readonly (readonly string[])[], gap = 3, least: readonly number[] = []): string {
   const widths = rows[0]!.map((_, column) => Math.max(least[column] ?? 0, ...rows.map((row) => row[column]!.length)));
-  return rows.map((row) => `  ${row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column]! + gap))).join('')}`.trimEnd()).join('\n');
+  return rows
+    .map((row) =>
+      `  ${row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column]! + gap))).join('')}`.trimEnd(),
+    )
+    .join('\n');
 }
 
 export interface Progress {
@@ -46,7 +50,10 @@ export function startProgress(): Progress {
     };
   }
   let frame = 0;
-  const draw = (): void => void process.stderr.write(`\r\x1b[2K  ${frames[frame++ % frames.length]} ${current.slice(0, Math.max(10, (process.stderr.columns ?? 80) - 6))}`);
+  const draw = (): void =>
+    void process.stderr.write(
+      `\r\x1b[2K  ${frames[frame++ % frames.length]} ${current.slice(0, Math.max(10, (process.stderr.columns ?? 80) - 6))}`,
+    );
   const timer = setInterval(draw, 100);
   return {
     update(text) {

@@ -13,6 +13,9 @@ export async function run(argv: string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     const { explain } = await import('./explain.ts');
-    return explain(error, argv.some((argument) => argument === '--verbose' || argument === '-v'));
+    return explain(
+      error,
+      argv.some((argument) => argument === '--verbose' || argument === '-v'),
+    );
   }
 }

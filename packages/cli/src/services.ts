@@ -1,4 +1,15 @@
-import { conditionTypes, findCondition, KipError, labels, requireServiceName, scopeOf, secrets, statefulServices, type Scope, type StatefulService } from '@skipper/api';
+import {
+  conditionTypes,
+  findCondition,
+  KipError,
+  labels,
+  requireServiceName,
+  scopeOf,
+  secrets,
+  statefulServices,
+  type Scope,
+  type StatefulService,
+} from '@skipper/api';
 import { engineOf, type Connection } from '@skipper/engines';
 import type { KubeClient } from '@skipper/kube';
 import type { ScopeOptions } from './program.ts';
@@ -13,8 +24,13 @@ export async function requireService(client: KubeClient, name: string, scope: Sc
   requireServiceName(name);
   const service = await client.find(statefulServices, name, { namespace: scope.namespace });
   if (service) return service;
-  const elsewhere = (await client.list(statefulServices, {}).catch(() => ({ items: [] }))).items.filter(({ metadata }) => metadata?.name === name);
-  const hint = elsewhere.length > 0 ? `There is one in ${elsewhere.map(({ metadata }) => metadata!.namespace).join(', ')}; name it with --project and --environment.` : '"kip service list --all" shows every service.';
+  const elsewhere = (await client.list(statefulServices, {}).catch(() => ({ items: [] }))).items.filter(
+    ({ metadata }) => metadata?.name === name,
+  );
+  const hint =
+    elsewhere.length > 0
+      ? `There is one in ${elsewhere.map(({ metadata }) => metadata!.namespace).join(', ')}; name it with --project and --environment.`
+      : '"kip service list --all" shows every service.';
   throw new KipError('not-found', `There is no service "${name}" in ${describeScope(scope)}.`, { hint });
 }
 
@@ -25,13 +41,24 @@ export function describeScope({ project, environment }: Scope): string {
 /** @throws KipError `not-found` while the credentials have not been made. */
 export async function connectionOf(client: KubeClient, service: StatefulService): Promise<Connection> {
   const { name, namespace } = service.metadata!;
-  const secret = service.status?.binding?.name === undefined ? undefined : await client.find(secrets, service.status.binding.name, { namespace: namespace! });
+  const secret =
+    service.status?.binding?.name === undefined
+      ? undefined
+      : await client.find(secrets, service.status.binding.name, { namespace: namespace! });
   if (!secret?.data) {
     const why = findCondition(service.status?.conditions, conditionTypes.ready)?.message;
-    throw new KipError('not-found', `Service "${name}" has no connection details yet${why ? `: ${why}` : '.'}`, { hint: 'Wait until "kip service list" shows it running.' });
+    throw new KipError('not-found', `Service "${name}" has no connection details yet${why ? `: ${why}` : '.'}`, {
+      hint: 'Wait until "kip service list" shows it running.',
+    });
   }
   const value = (key: string): string => Buffer.from(secret.data![key] ?? '', 'base64').toString();
-  return { host: value('host'), port: Number(value('port')), username: value('username'), password: value('password'), ...(secret.data['database'] ? { database: value('database') } : {}) };
+  return {
+    host: value('host'),
+    port: Number(value('port')),
+    username: value('username'),
+    password: value('password'),
+    ...(secret.data['database'] ? { database: value('database') } : {}),
+  };
 }
 
 /** The lines of `kip service info`. */
@@ -47,7 +74,9 @@ export function connectionLines(service: StatefulService, connection: Connection
 }
 
 export function connectionText(service: StatefulService, connection: Connection): string {
-  return connectionLines(service, connection).map(({ label, value }) => `  ${`${label}:`.padEnd(9)} ${value}`).join('\n');
+  return connectionLines(service, connection)
+    .map(({ label, value }) => `  ${`${label}:`.padEnd(9)} ${value}`)
+    .join('\n');
 }
 
 export interface ServiceSummary {
@@ -69,14 +98,31 @@ export function summaryOf(service: StatefulService, scope?: { project: string; e
   const ready = findCondition(service.status?.conditions, conditionTypes.ready);
   const isReady = ready?.status === 'True';
   const waits = ['Starting', 'Creating', 'Pending', 'Progressing', 'Stopping', 'Restarting'];
-  const status = deletionTimestamp ? 'deleting' : isReady ? 'running' : !ready || waits.some((word) => ready.reason.includes(word)) ? 'starting' : 'failing';
+  const status = deletionTimestamp
+    ? 'deleting'
+    : isReady
+      ? 'running'
+      : !ready || waits.some((word) => ready.reason.includes(word))
+        ? 'starting'
+        : 'failing';
   return {
-    name, namespace, project: scope?.project ?? namespace, environment: scope?.environment, type: service.spec.type, version: service.spec.version,
-    status, ready: isReady ? '1/1' : '0/1', storage: service.spec.storage ?? engineOf(service.spec.type).defaultStorage, message: isReady ? undefined : ready?.message,
+    name,
+    namespace,
+    project: scope?.project ?? namespace,
+    environment: scope?.environment,
+    type: service.spec.type,
+    version: service.spec.version,
+    status,
+    ready: isReady ? '1/1' : '0/1',
+    storage: service.spec.storage ?? engineOf(service.spec.type).defaultStorage,
+    message: isReady ? undefined : ready?.message,
   };
 }
 
 /** Project and environment of a namespace, by its labels. */
-export function scopeOfLabels(name: string, namespaceLabels: Record<string, string> = {}): { project: string; environment: string | undefined } {
+export function scopeOfLabels(
+  name: string,
+  namespaceLabels: Record<string, string> = {},
+): { project: string; environment: string | undefined } {
   return { project: namespaceLabels[labels.project] ?? name, environment: namespaceLabels[labels.environment] || undefined };
 }

@@ -30,12 +30,16 @@ async function chooseCluster(options: GlobalOptions): Promise<{ cluster: Cluster
   if (options.kubeconfig !== undefined) return fromFiles([options.kubeconfig], options.context);
   if (options.context !== undefined && options.context !== embeddedName) return fromFiles(undefined, options.context);
   const chosen = options.context ?? readSettings().context;
-  if (chosen !== undefined && chosen !== embeddedName) return fromFiles(readSettings().kubeconfig ? [readSettings().kubeconfig!] : undefined, chosen);
+  if (chosen !== undefined && chosen !== embeddedName)
+    return fromFiles(readSettings().kubeconfig ? [readSettings().kubeconfig!] : undefined, chosen);
   if (chosen === undefined && process.env['KUBECONFIG']) return fromFiles(undefined, undefined);
   const inside = chosen === undefined ? inClusterConfig() : undefined;
   if (inside) return { cluster: inside, embedded: false };
-  if (existsSync(embeddedKubeconfig())) return { cluster: resolveCluster(await loadKubeconfig({ files: [embeddedKubeconfig()] })), embedded: true };
-  throw new KipError('no-cluster', 'No cluster is chosen and none is running.', { hint: 'Start one on this machine with "kip up", or choose one with "kip cluster use".' });
+  if (existsSync(embeddedKubeconfig()))
+    return { cluster: resolveCluster(await loadKubeconfig({ files: [embeddedKubeconfig()] })), embedded: true };
+  throw new KipError('no-cluster', 'No cluster is chosen and none is running.', {
+    hint: 'Start one on this machine with "kip up", or choose one with "kip cluster use".',
+  });
 }
 
 /** Runs `work` with the cluster that a command talks to. An embedded cluster that does not answer is stopped, so that is said. */

@@ -7,14 +7,24 @@ import { startProgress } from './output.ts';
  * @param done given the service, or undefined when there is none.
  * @throws KipError `timeout` with what the service says of itself.
  */
-export async function waitForService(client: KubeClient, name: string, namespace: string, timeoutSeconds: number, done: (service: StatefulService | undefined) => boolean): Promise<StatefulService | undefined> {
+export async function waitForService(
+  client: KubeClient,
+  name: string,
+  namespace: string,
+  timeoutSeconds: number,
+  done: (service: StatefulService | undefined) => boolean,
+): Promise<StatefulService | undefined> {
   const progress = startProgress();
   const informer = createInformer(client, statefulServices, { namespace, fieldSelector: `metadata.name=${name}` });
   let last = '';
   try {
     return await new Promise<StatefulService | undefined>((resolve, reject) => {
       const timer = setTimeout(() => {
-        reject(new KipError('timeout', `Service "${name}" did not get there within ${timeoutSeconds} s.${last ? ` It says: ${last}` : ''}`, { hint: 'It goes on in the background; look with "kip service list", or wait longer with --timeout.' }));
+        reject(
+          new KipError('timeout', `Service "${name}" did not get there within ${timeoutSeconds} s.${last ? ` It says: ${last}` : ''}`, {
+            hint: 'It goes on in the background; look with "kip service list", or wait longer with --timeout.',
+          }),
+        );
       }, timeoutSeconds * 1000);
       const look = (now: StatefulService | undefined): void => {
         last = findCondition(now?.status?.conditions, conditionTypes.ready)?.message ?? last;

@@ -59,7 +59,18 @@ export async function startCluster({ dataDir, port = 0, images, enginesDir, log 
   const lifecycle = startLifecycle(writer, registry, log);
   const kubeconfigPath = join(dataDir, 'kubeconfig');
   let node: NodeHandle | undefined;
-  const server = await listenAsBefore({ identity, port, registry, schema: schemaApi, routes: createObjectRoutes(writer, schemaApi, patchApi), node: () => node?.endpoints, log }, join(dataDir, 'port'));
+  const server = await listenAsBefore(
+    {
+      identity,
+      port,
+      registry,
+      schema: schemaApi,
+      routes: createObjectRoutes(writer, schemaApi, patchApi),
+      node: () => node?.endpoints,
+      log,
+    },
+    join(dataDir, 'port'),
+  );
   const url = `https://127.0.0.1:${server.port}`;
   writePrivately(kubeconfigPath, kubeconfigText(url, identity));
   const client = createClient(resolveCluster(await loadKubeconfig({ files: [kubeconfigPath] })), { env: {} });
@@ -103,14 +114,18 @@ function rememberedPort(file: string): number {
 
 /** JSON, which every reader of YAML reads. */
 function kubeconfigText(server: string, { ca, tokens }: Identity): string {
-  return JSON.stringify({
-    apiVersion: 'v1',
-    kind: 'Config',
-    clusters: [{ name: 'kip', cluster: { server, 'certificate-authority-data': Buffer.from(ca).toString('base64') } }],
-    users: [{ name: 'kip', user: { token: tokens.admin } }],
-    contexts: [{ name: 'kip', context: { cluster: 'kip', user: 'kip' } }],
-    'current-context': 'kip',
-  }, undefined, 2);
+  return JSON.stringify(
+    {
+      apiVersion: 'v1',
+      kind: 'Config',
+      clusters: [{ name: 'kip', cluster: { server, 'certificate-authority-data': Buffer.from(ca).toString('base64') } }],
+      users: [{ name: 'kip', user: { token: tokens.admin } }],
+      contexts: [{ name: 'kip', context: { cluster: 'kip', user: 'kip' } }],
+      'current-context': 'kip',
+    },
+    undefined,
+    2,
+  );
 }
 
 async function makeFirstObjects(client: KubeClient): Promise<void> {

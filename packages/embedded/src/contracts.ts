@@ -182,7 +182,10 @@ function conflictMessage(conflicts: readonly ApplyConflict[]): string {
   const [first, second] = conflicts;
   if (first && !second) return `Apply failed with 1 conflict: conflict with ${first.manager}: ${first.field}`;
   const managers = [...new Set(conflicts.map(({ manager }) => manager))].sort();
-  const lines = managers.flatMap((manager) => [`conflicts with ${manager}:`, ...conflicts.filter((conflict) => conflict.manager === manager).map(({ field }) => `- ${field}`)]);
+  const lines = managers.flatMap((manager) => [
+    `conflicts with ${manager}:`,
+    ...conflicts.filter((conflict) => conflict.manager === manager).map(({ field }) => `- ${field}`),
+  ]);
   return `Apply failed with ${conflicts.length} conflicts: ${lines.join('\n')}`;
 }
 

@@ -36,7 +36,12 @@ export function createEventRecorder(client: KubeClient, component: string, log: 
       if (now - before.writtenAt < quietMs) return;
       before.writtenAt = now;
       try {
-        return void (await client.patch(events, before.name, { count: before.count, lastTimestamp: timestamp }, { namespace: before.namespace }));
+        return void (await client.patch(
+          events,
+          before.name,
+          { count: before.count, lastTimestamp: timestamp },
+          { namespace: before.namespace },
+        ));
       } catch (error) {
         // Somebody has cleared it away.
         if (!hasReason(error, 'NotFound')) throw error;
@@ -46,8 +51,17 @@ export function createEventRecorder(client: KubeClient, component: string, log: 
     const name = `${object.name}.${randomBytes(8).toString('hex')}`;
     known.set(key, { name, namespace, count: 1, writtenAt: now });
     const event: Event = {
-      metadata: { name, namespace }, involvedObject: object, type, reason, message: message.slice(0, longestMessage),
-      count: 1, firstTimestamp: timestamp, lastTimestamp: timestamp, source: { component }, reportingComponent: component, reportingInstance: component,
+      metadata: { name, namespace },
+      involvedObject: object,
+      type,
+      reason,
+      message: message.slice(0, longestMessage),
+      count: 1,
+      firstTimestamp: timestamp,
+      lastTimestamp: timestamp,
+      source: { component },
+      reportingComponent: component,
+      reportingInstance: component,
     };
     await client.create(events, event);
   };

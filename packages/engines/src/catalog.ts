@@ -12,7 +12,9 @@ export const engines: readonly Engine[] = Object.values(catalog);
 export function engineOf(type: ServiceType): Engine {
   const engine = catalog[type];
   if (engine) return engine;
-  throw new KipError('unsupported', `Services of type "${type}" cannot be made by this version of Skipper.`, { hint: `It can make: ${Object.keys(catalog).join(', ')}.` });
+  throw new KipError('unsupported', `Services of type "${type}" cannot be made by this version of Skipper.`, {
+    hint: `It can make: ${Object.keys(catalog).join(', ')}.`,
+  });
 }
 
 /** What the embedded cluster runs for an image: the engine's own process for images of the catalog's repositories. */

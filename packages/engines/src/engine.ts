@@ -29,7 +29,9 @@ export interface Engine {
   /** User and group the image runs as. */
   readonly podSecurityContext: PodSecurityContext;
   /** Command, environment, probes and mounts besides the data; the operator adds name, image, ports, data volume, resources and the restricted security context. */
-  container(context: EngineContext): Pick<Container, 'command' | 'args' | 'env' | 'startupProbe' | 'readinessProbe' | 'livenessProbe' | 'volumeMounts' | 'lifecycle'>;
+  container(
+    context: EngineContext,
+  ): Pick<Container, 'command' | 'args' | 'env' | 'startupProbe' | 'readinessProbe' | 'livenessProbe' | 'volumeMounts' | 'lifecycle'>;
   /** Folders that the image writes besides its data: mounted as emptyDir, because the root file system is read-only. */
   readonly scratchPaths: readonly string[];
   /** The connection URI; every part is escaped. */

@@ -12,7 +12,12 @@ export const fieldManager = 'skipper-operator';
  * @param current what stands there, known to be ours; undefined when nothing does.
  * @returns whether anything was written.
  */
-export async function ensure<T extends KubeObject>(client: KubeClient, type: ResourceType<T>, current: T | undefined, wanted: T): Promise<boolean> {
+export async function ensure<T extends KubeObject>(
+  client: KubeClient,
+  type: ResourceType<T>,
+  current: T | undefined,
+  wanted: T,
+): Promise<boolean> {
   const digest = createHash('sha256').update(JSON.stringify(wanted)).digest('hex').slice(0, 16);
   const { metadata } = wanted;
   const marked: T = { ...wanted, metadata: { ...metadata, annotations: { ...metadata?.annotations, [annotations.applied]: digest } } };

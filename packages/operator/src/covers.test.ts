@@ -7,7 +7,16 @@ describe('covers', () => {
     ['defaults of the server', { a: 1, b: 2 }, { a: 1 }],
     ['fields that are not wanted', { a: 1 }, { a: 1, b: undefined }],
     ['quantities in another form', { cpu: '100m', memory: '1Gi' }, { cpu: '0.1', memory: '1024Mi' }],
-    ['items of others in a list with names', { env: [{ name: 'x', value: '1' }, { name: 'y', value: '2' }] }, { env: [{ name: 'y', value: '2' }] }],
+    [
+      'items of others in a list with names',
+      {
+        env: [
+          { name: 'x', value: '1' },
+          { name: 'y', value: '2' },
+        ],
+      },
+      { env: [{ name: 'y', value: '2' }] },
+    ],
     ['an empty map that the server leaves out', {}, { emptyDir: {} }],
   ])('accepts %s', (_, live, wanted) => expect(covers(live, wanted)).toBe(true));
 

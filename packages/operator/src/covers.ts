@@ -10,7 +10,10 @@ const itemKeys = ['name', 'containerPort', 'port', 'mountPath', 'type', 'uid'] a
 export function covers(live: unknown, wanted: unknown): boolean {
   if (wanted === undefined || wanted === live) return true;
   if (Array.isArray(wanted)) return Array.isArray(live) && coversList(live, wanted);
-  if (isRecord(wanted)) return isRecord(live) ? Object.entries(wanted).every(([key, value]) => covers(live[key], value)) : Object.keys(wanted).length === 0 && live === undefined;
+  if (isRecord(wanted))
+    return isRecord(live)
+      ? Object.entries(wanted).every(([key, value]) => covers(live[key], value))
+      : Object.keys(wanted).length === 0 && live === undefined;
   return typeof wanted === 'string' && typeof live === 'string' && sameQuantity(live, wanted);
 }
 

@@ -44,18 +44,37 @@ export class EventRecorder {
     try {
       await this.#write(entry, type, object, kind, reason, message);
     } catch (error) {
-      this.#log(`the event ${reason} of ${object.metadata?.namespace}/${object.metadata?.name} could not be written: ${(error as Error).message}`);
+      this.#log(
+        `the event ${reason} of ${object.metadata?.namespace}/${object.metadata?.name} could not be written: ${(error as Error).message}`,
+      );
     }
   }
 
   async #write(entry: Remembered, type: ResourceType, object: KubeObject, kind: string, reason: string, message: string): Promise<void> {
     const namespace = object.metadata?.namespace ?? 'default';
     const time = new Date().toISOString().replace(/\.\d+Z$/, 'Z');
-    const about: ObjectReference = { apiVersion: apiVersionOf(type), kind: type.kind, name: object.metadata?.name, namespace, uid: object.metadata?.uid, resourceVersion: object.metadata?.resourceVersion };
+    const about: ObjectReference = {
+      apiVersion: apiVersionOf(type),
+      kind: type.kind,
+      name: object.metadata?.name,
+      namespace,
+      uid: object.metadata?.uid,
+      resourceVersion: object.metadata?.resourceVersion,
+    };
     const event: Event = {
-      apiVersion: 'v1', kind: 'Event', metadata: { name: entry.name, namespace }, involvedObject: about, type: kind, reason,
-      message: message.slice(0, 1024), source: { component: this.#component }, reportingComponent: this.#component, reportingInstance: '',
-      firstTimestamp: time, lastTimestamp: time, count: entry.count,
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { name: entry.name, namespace },
+      involvedObject: about,
+      type: kind,
+      reason,
+      message: message.slice(0, 1024),
+      source: { component: this.#component },
+      reportingComponent: this.#component,
+      reportingInstance: '',
+      firstTimestamp: time,
+      lastTimestamp: time,
+      count: entry.count,
     };
     try {
       await this.#client.create(events, event);

@@ -62,7 +62,7 @@ export function takePartInElection(options: ElectionOptions): { close(): Promise
       spec: {
         holderIdentity: identity,
         leaseDurationSeconds: leaseSeconds,
-        acquireTime: same ? current.spec?.acquireTime ?? now : now,
+        acquireTime: same ? (current.spec?.acquireTime ?? now) : now,
         renewTime: now,
         leaseTransitions: (current?.spec?.leaseTransitions ?? 0) + (current && !same ? 1 : 0),
       },
@@ -82,7 +82,8 @@ export function takePartInElection(options: ElectionOptions): { close(): Promise
         await tryToHold();
       } catch (error) {
         if (stop.signal.aborted) break;
-        if (!hasReason(error, 'Conflict', 'AlreadyExists')) log(`the lease ${namespace}/${name} could not be renewed: ${(error as Error).message}`);
+        if (!hasReason(error, 'Conflict', 'AlreadyExists'))
+          log(`the lease ${namespace}/${name} could not be renewed: ${(error as Error).message}`);
         if (leading && performance.now() - renewedAt > renewDeadlineMs) await depose('the lease could not be renewed in time');
       }
       await pause(leading && performance.now() - renewedAt > renewEveryMs ? 1_000 : renewEveryMs, stop.signal);
@@ -92,7 +93,10 @@ export function takePartInElection(options: ElectionOptions): { close(): Promise
   async function release(): Promise<void> {
     const current = await client.find(leases, name, { namespace });
     if (current?.spec?.holderIdentity !== identity) return;
-    await client.replace(leases, { ...current, spec: { ...current.spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTime() } });
+    await client.replace(leases, {
+      ...current,
+      spec: { ...current.spec, holderIdentity: '', leaseDurationSeconds: 1, renewTime: microTime() },
+    });
   }
 
   const running = run();

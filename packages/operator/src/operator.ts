@@ -21,7 +21,12 @@ export interface OperatorOptions {
 const systemNamespace = 'skipper-system';
 
 /** Installs the kinds and looks after every service of the cluster until closed. Resolves when it takes part; it may not lead yet. */
-export async function startOperator({ client, log, identity = defaultIdentity(), leaderElection = true }: OperatorOptions): Promise<{ close(): Promise<void> }> {
+export async function startOperator({
+  client,
+  log,
+  identity = defaultIdentity(),
+  leaderElection = true,
+}: OperatorOptions): Promise<{ close(): Promise<void> }> {
   await applyCrds(client, log);
   const recorder = new EventRecorder(client, fieldManager, log);
   let controllers: { close(): Promise<void> }[] = [];
@@ -42,7 +47,11 @@ export async function startOperator({ client, log, identity = defaultIdentity(),
 async function ensureSystemNamespace(client: KubeClient): Promise<void> {
   try {
     if (await client.find(namespaces, systemNamespace)) return;
-    await client.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: systemNamespace, labels: { 'skipper.dev/operator': 'true' } } });
+    await client.create(namespaces, {
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name: systemNamespace, labels: { 'skipper.dev/operator': 'true' } },
+    });
   } catch (error) {
     // An operator that may not touch namespaces runs where an administrator has made it.
     if (!hasReason(error, 'AlreadyExists', 'Forbidden')) throw error;

@@ -7,10 +7,11 @@ afterEach(() => vi.useRealTimers());
 function manualWork() {
   const started: string[] = [];
   const finish: (() => void)[] = [];
-  const process = (key: string) => new Promise<Outcome>((resolve) => {
-    started.push(key);
-    finish.push(() => resolve({}));
-  });
+  const process = (key: string) =>
+    new Promise<Outcome>((resolve) => {
+      started.push(key);
+      finish.push(() => resolve({}));
+    });
   return { started, finish, process };
 }
 
@@ -52,8 +53,14 @@ describe('WorkQueue', () => {
     const delays: number[] = [];
     let failing = true;
     const queue = new WorkQueue({
-      process: async () => { if (failing) throw new Error('no'); return {}; },
-      onError: (_, __, delay) => delays.push(delay), concurrency: 1, firstRetryMs: 100, longestRetryMs: 500,
+      process: async () => {
+        if (failing) throw new Error('no');
+        return {};
+      },
+      onError: (_, __, delay) => delays.push(delay),
+      concurrency: 1,
+      firstRetryMs: 100,
+      longestRetryMs: 500,
     });
     queue.add('a');
     await vi.advanceTimersByTimeAsync(1_300);
@@ -71,7 +78,11 @@ describe('WorkQueue', () => {
   it('comes back when the outcome says so', async () => {
     vi.useFakeTimers();
     let runs = 0;
-    const queue = new WorkQueue({ process: async () => ({ requeueAfterMs: (runs += 1) < 3 ? 1_000 : undefined }), concurrency: 1, ...ignore });
+    const queue = new WorkQueue({
+      process: async () => ({ requeueAfterMs: (runs += 1) < 3 ? 1_000 : undefined }),
+      concurrency: 1,
+      ...ignore,
+    });
     queue.add('a');
     await vi.advanceTimersByTimeAsync(10_000);
     expect(runs).toBe(3);
@@ -84,7 +95,9 @@ describe('WorkQueue', () => {
     queue.add('a');
     queue.add('b');
     let closed = false;
-    const closing = queue.close().then(() => { closed = true; });
+    const closing = queue.close().then(() => {
+      closed = true;
+    });
     await settle();
     expect(closed).toBe(false);
     finish[0]!();

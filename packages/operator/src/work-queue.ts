@@ -46,10 +46,13 @@ export class WorkQueue {
   addAfter(key: string, delayMs: number): void {
     if (this.#closed) return;
     clearTimeout(this.#timers.get(key));
-    this.#timers.set(key, setTimeout(() => {
-      this.#timers.delete(key);
-      this.add(key);
-    }, delayMs));
+    this.#timers.set(
+      key,
+      setTimeout(() => {
+        this.#timers.delete(key);
+        this.add(key);
+      }, delayMs),
+    );
   }
 
   /** Takes nothing more, and resolves when the keys in work are done. */

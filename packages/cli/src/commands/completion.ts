@@ -23,7 +23,8 @@ compdef _kip kip`,
 /** `kip completion` */
 export function completion(shell: string): void {
   const script = scripts[shell];
-  if (!script) throw new KipError('usage', `There is no completion for "${shell}".`, { hint: `Choose one of: ${Object.keys(scripts).join(', ')}.` });
+  if (!script)
+    throw new KipError('usage', `There is no completion for "${shell}".`, { hint: `Choose one of: ${Object.keys(scripts).join(', ')}.` });
   print(script);
 }
 
@@ -37,9 +38,11 @@ export async function complete(program: Command, words: readonly string[]): Prom
   }
   const subcommands = command.commands.filter((other) => !['complete', 'run-cluster'].includes(other.name()));
   const options = [...command.options, ...(command === program ? [] : program.options)];
-  const candidates = typed.startsWith('-') ? options.map(({ long, description }) => [long ?? '', description] as const)
-    : subcommands.length > 0 ? subcommands.map((other) => [other.name(), other.description()] as const)
-    : await argumentsOf(command, words);
+  const candidates = typed.startsWith('-')
+    ? options.map(({ long, description }) => [long ?? '', description] as const)
+    : subcommands.length > 0
+      ? subcommands.map((other) => [other.name(), other.description()] as const)
+      : await argumentsOf(command, words);
   for (const [word, description] of candidates) if (word.startsWith(typed)) print(`${word}\t${description}`);
 }
 

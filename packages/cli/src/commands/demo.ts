@@ -38,24 +38,47 @@ export async function demo(options: DemoOptions): Promise<void> {
       await tunnel.close();
     }
     print(`\n${connectionText(service, connection)}\n`);
-    note([
-      'Next:',
-      `  kip tunnel ${name}                          connect a desktop client to localhost:5432`,
-      '  kip service add redis --name cache         add another service',
-      '  kip service list                           see what runs',
-      '  kip down                                   stop everything; the data is kept',
-    ].join('\n'));
+    note(
+      [
+        'Next:',
+        `  kip tunnel ${name}                          connect a desktop client to localhost:5432`,
+        '  kip service add redis --name cache         add another service',
+        '  kip service list                           see what runs',
+        '  kip down                                   stop everything; the data is kept',
+      ].join('\n'),
+    );
   });
 }
 
-async function writeAndRead(connection: { host: string; port: number; username: string; password: string; database?: string }): Promise<{ count: number; text: string }> {
+async function writeAndRead(connection: {
+  host: string;
+  port: number;
+  username: string;
+  password: string;
+  database?: string;
+}): Promise<{ count: number; text: string }> {
   const { default: pg } = await import('pg');
-  const client = new pg.Client({ host: connection.host, port: connection.port, user: connection.username, password: connection.password, database: connection.database });
+  const client = new pg.Client({
+    host: connection.host,
+    port: connection.port,
+    user: connection.username,
+    password: connection.password,
+    database: connection.database,
+  });
   await client.connect();
   try {
-    await client.query('CREATE TABLE IF NOT EXISTS greetings (id serial PRIMARY KEY, text text NOT NULL, at timestamptz NOT NULL DEFAULT now())');
-    const { rows: [written] } = await client.query<{ id: number }>('INSERT INTO greetings (text) VALUES ($1) RETURNING id', ['Hello from Skipper']);
-    const { rows: [read] } = await client.query<{ text: string; count: string }>('SELECT text, (SELECT count(*) FROM greetings) AS count FROM greetings WHERE id = $1', [written!.id]);
+    await client.query(
+      'CREATE TABLE IF NOT EXISTS greetings (id serial PRIMARY KEY, text text NOT NULL, at timestamptz NOT NULL DEFAULT now())',
+    );
+    const {
+      rows: [written],
+    } = await client.query<{ id: number }>('INSERT INTO greetings (text) VALUES ($1) RETURNING id', ['Hello from Skipper']);
+    const {
+      rows: [read],
+    } = await client.query<{ text: string; count: string }>(
+      'SELECT text, (SELECT count(*) FROM greetings) AS count FROM greetings WHERE id = $1',
+      [written!.id],
+    );
     return { count: Number(read!.count), text: read!.text };
   } finally {
     await client.end();

@@ -20,13 +20,22 @@ export async function status(options: GlobalOptions & OutputOptions): Promise<vo
     const memory = running && residentBytes(running.pid);
     const summaries = items.map((service) => summaryOf(service));
     const data = {
-      cluster: name, server: client.server, kubernetes: version.gitVersion, operator: lease?.spec?.holderIdentity || null,
-      services: summaries.length, ready: summaries.filter(({ ready }) => ready === '1/1').length, ...(running ? { pid: running.pid } : {}), ...(memory ? { memoryBytes: memory } : {}),
+      cluster: name,
+      server: client.server,
+      kubernetes: version.gitVersion,
+      operator: lease?.spec?.holderIdentity || null,
+      services: summaries.length,
+      ready: summaries.filter(({ ready }) => ready === '1/1').length,
+      ...(running ? { pid: running.pid } : {}),
+      ...(memory ? { memoryBytes: memory } : {}),
     };
     if (await printData(options, data)) return;
     const lines: [string, string][] = [
-      ['Cluster', `${name} (${data.server})`], ['Version', data.kubernetes], ['Operator', data.operator ?? 'none; start one with "kip operator"'],
-      ['Services', `${data.services}, ${data.ready} ready`], ...(running ? [['Process', `${running.pid}${memory ? `, ${Math.round(memory / 1e6)} MB` : ''}`] as [string, string]] : []),
+      ['Cluster', `${name} (${data.server})`],
+      ['Version', data.kubernetes],
+      ['Operator', data.operator ?? 'none; start one with "kip operator"'],
+      ['Services', `${data.services}, ${data.ready} ready`],
+      ...(running ? [['Process', `${running.pid}${memory ? `, ${Math.round(memory / 1e6)} MB` : ''}`] as [string, string]] : []),
     ];
     print(lines.map(([label, value]) => `  ${`${label}:`.padEnd(10)} ${value}`).join('\n'));
   });

@@ -17,7 +17,13 @@ export async function tunnel(name: string, options: TunnelCommandOptions): Promi
   await withCluster(options, async ({ client }) => {
     const service = await requireService(client, name, scope);
     const { port } = engineOf(service.spec.type).ports[0];
-    const opened = await openTunnel(client, { namespace: scope.namespace, pod: childNames.pod(name), port, localPort: options.localPort ?? port, onNotice: (message) => note(`  ${message}`) });
+    const opened = await openTunnel(client, {
+      namespace: scope.namespace,
+      pod: childNames.pod(name),
+      port,
+      localPort: options.localPort ?? port,
+      onNotice: (message) => note(`  ${message}`),
+    });
     print(`  ${colors.green('✔')}  Tunnel open: localhost:${opened.localPort} → ${name} (${service.spec.type})`);
     print('  Press Ctrl+C to close');
     await stopRequested();

@@ -43,7 +43,8 @@ export function startClaimController(client: KubeClient, podInformer: Informer<P
     const [namespace, claimName] = name.split('/') as [string, string];
     const claim = claims.get(claimName, namespace);
     if (!claim) {
-      for (const volume of volumes.list()) if (volume.spec?.claimRef?.namespace === namespace && volume.spec.claimRef.name === claimName) await reclaim(volume);
+      for (const volume of volumes.list())
+        if (volume.spec?.claimRef?.namespace === namespace && volume.spec.claimRef.name === claimName) await reclaim(volume);
       return;
     }
     if (claim.metadata!.deletionTimestamp) return release(claim);
@@ -51,7 +52,12 @@ export function startClaimController(client: KubeClient, podInformer: Informer<P
       try {
         return await bind(claim);
       } catch (error) {
-        recorder.record(referenceTo(claim, persistentVolumeClaims), 'Warning', 'ProvisioningFailed', `failed to provision volume: ${(error as Error).message}`);
+        recorder.record(
+          referenceTo(claim, persistentVolumeClaims),
+          'Warning',
+          'ProvisioningFailed',
+          `failed to provision volume: ${(error as Error).message}`,
+        );
         throw error;
       }
     }
@@ -63,9 +69,16 @@ export function startClaimController(client: KubeClient, podInformer: Informer<P
     const { name, namespace, finalizers = [], resourceVersion } = claim.metadata!;
     // Asked of the server, not of memory: a pod may have come meanwhile.
     const { items } = await client.list(pods, { namespace: namespace! });
-    const used = items.some((pod) => !isFinished(pod) && pod.spec?.volumes?.some((volume) => volume.persistentVolumeClaim?.claimName === name));
+    const used = items.some(
+      (pod) => !isFinished(pod) && pod.spec?.volumes?.some((volume) => volume.persistentVolumeClaim?.claimName === name),
+    );
     if (used || !finalizers.includes(protection)) return;
-    await client.patch(persistentVolumeClaims, name!, { metadata: { resourceVersion, finalizers: finalizers.filter((other) => other !== protection) } }, { namespace: namespace! });
+    await client.patch(
+      persistentVolumeClaims,
+      name!,
+      { metadata: { resourceVersion, finalizers: finalizers.filter((other) => other !== protection) } },
+      { namespace: namespace! },
+    );
   }
 
   async function bind(claim: PersistentVolumeClaim): Promise<void> {
@@ -83,7 +96,12 @@ export function startClaimController(client: KubeClient, podInformer: Informer<P
     const volume: PersistentVolume = {
       metadata: { name: volumeName, annotations: { 'pv.kubernetes.io/provisioned-by': provisioner } },
       spec: {
-        capacity, accessModes, storageClassName: wanted!, persistentVolumeReclaimPolicy: storageClass.reclaimPolicy ?? 'Delete', volumeMode: 'Filesystem', hostPath: { path, type: '' },
+        capacity,
+        accessModes,
+        storageClassName: wanted!,
+        persistentVolumeReclaimPolicy: storageClass.reclaimPolicy ?? 'Delete',
+        volumeMode: 'Filesystem',
+        hostPath: { path, type: '' },
         claimRef: { apiVersion: 'v1', kind: 'PersistentVolumeClaim', name, namespace, uid },
       },
     };
@@ -92,8 +110,18 @@ export function startClaimController(client: KubeClient, podInformer: Informer<P
     });
     await client.patch(persistentVolumes, volumeName, { status: { phase: 'Bound' } }, { subresource: 'status' });
     await client.patch(persistentVolumeClaims, name!, { spec: { volumeName } }, { namespace: namespace! });
-    await client.patch(persistentVolumeClaims, name!, { status: { phase: 'Bound', accessModes, capacity } }, { namespace: namespace!, subresource: 'status' });
-    recorder.record(referenceTo(claim, persistentVolumeClaims), 'Normal', 'ProvisioningSucceeded', `Successfully provisioned volume ${volumeName}`);
+    await client.patch(
+      persistentVolumeClaims,
+      name!,
+      { status: { phase: 'Bound', accessModes, capacity } },
+      { namespace: namespace!, subresource: 'status' },
+    );
+    recorder.record(
+      referenceTo(claim, persistentVolumeClaims),
+      'Normal',
+      'ProvisioningSucceeded',
+      `Successfully provisioned volume ${volumeName}`,
+    );
   }
 
   /** A folder has no size of its own: a larger claim only says more. */
@@ -114,7 +142,8 @@ export function startClaimController(client: KubeClient, podInformer: Informer<P
     const claim = await client.find(persistentVolumeClaims, claimRef.name, { namespace: claimRef.namespace! });
     if (claim && claim.metadata!.uid === claimRef.uid) return;
     if (persistentVolumeReclaimPolicy !== 'Delete') {
-      if (volume.status?.phase !== 'Released') await client.patch(persistentVolumes, volume.metadata!.name!, { status: { phase: 'Released' } }, { subresource: 'status' });
+      if (volume.status?.phase !== 'Released')
+        await client.patch(persistentVolumes, volume.metadata!.name!, { status: { phase: 'Released' } }, { subresource: 'status' });
       return;
     }
     // Only ever a folder that was made here.

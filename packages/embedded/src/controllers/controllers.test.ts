@@ -5,7 +5,17 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { deployments, endpoints, persistentVolumes, replicaSets } from '../kinds.ts';
-import { anyProgram, idle, isAlive, isReady, noProgram, pidOf, startTestCluster, until, type TestCluster } from '../node/cluster.fixture.ts';
+import {
+  anyProgram,
+  idle,
+  isAlive,
+  isReady,
+  noProgram,
+  pidOf,
+  startTestCluster,
+  until,
+  type TestCluster,
+} from '../node/cluster.fixture.ts';
 
 let cluster: TestCluster;
 beforeAll(async () => {
@@ -17,14 +27,25 @@ const namespace = 'default';
 const versionOf = (pod: Pod) => pod.spec?.containers[0]?.env?.[0]?.value;
 const template = (app: string, version: string, image = anyProgram) => ({
   metadata: { labels: { app } },
-  spec: { terminationGracePeriodSeconds: 1, containers: [{ name: 'main', image, command: ['node', '-e', idle], env: [{ name: 'VERSION', value: version }] }] },
+  spec: {
+    terminationGracePeriodSeconds: 1,
+    containers: [{ name: 'main', image, command: ['node', '-e', idle], env: [{ name: 'VERSION', value: version }] }],
+  },
 });
-const podsOf = async (app: string) => (await cluster.kube.list(pods, { namespace, labelSelector: `app=${app}` })).items.sort((a, b) => a.metadata!.name!.localeCompare(b.metadata!.name!));
+const podsOf = async (app: string) =>
+  (await cluster.kube.list(pods, { namespace, labelSelector: `app=${app}` })).items.sort((a, b) =>
+    a.metadata!.name!.localeCompare(b.metadata!.name!),
+  );
 const versions = async (app: string) => (await podsOf(app)).map((pod) => `${versionOf(pod)}${isReady(pod) ? '' : '?'}`).join(' ');
-const shows = (app: string, expected: string) => until(`the pods of ${app} are ${expected}`, async () => (await versions(app)) === expected);
+const shows = (app: string, expected: string) =>
+  until(`the pods of ${app} are ${expected}`, async () => (await versions(app)) === expected);
 
 describe('a StatefulSet', () => {
-  const create = (name: string, spec: Partial<StatefulSetSpec> = {}) => cluster.kube.create(statefulSets, { metadata: { name, namespace }, spec: { serviceName: name, replicas: 3, selector: { matchLabels: { app: name } }, template: template(name, 'one'), ...spec } });
+  const create = (name: string, spec: Partial<StatefulSetSpec> = {}) =>
+    cluster.kube.create(statefulSets, {
+      metadata: { name, namespace },
+      spec: { serviceName: name, replicas: 3, selector: { matchLabels: { app: name } }, template: template(name, 'one'), ...spec },
+    });
   const get = (name: string) => cluster.kube.get(statefulSets, name, { namespace });
   const change = (name: string, spec: object) => cluster.kube.patch(statefulSets, name, { spec }, { namespace }) as Promise<StatefulSet>;
 
@@ -34,20 +55,32 @@ describe('a StatefulSet', () => {
     await change('parted', { template: template('parted', 'two') });
     await shows('parted', 'one one two');
     await cluster.kube.delete(pods, 'parted-0', { namespace });
-    await until('it is made again', async () => { const [first] = await podsOf('parted'); return first && !first.metadata?.deletionTimestamp && isReady(first); });
+    await until('it is made again', async () => {
+      const [first] = await podsOf('parted');
+      return first && !first.metadata?.deletionTimestamp && isReady(first);
+    });
     await shows('parted', 'one one two');
-    const { status } = await until('the status says so', async () => { const seen = await get('parted'); return seen.status?.updatedReplicas === 1 && seen.status.readyReplicas === 3 && seen; });
+    const { status } = await until('the status says so', async () => {
+      const seen = await get('parted');
+      return seen.status?.updatedReplicas === 1 && seen.status.readyReplicas === 3 && seen;
+    });
     expect(status?.currentRevision).not.toBe(status?.updateRevision);
     await change('parted', { updateStrategy: { type: 'RollingUpdate', rollingUpdate: { partition: 0 } } });
     await shows('parted', 'two two two');
-    await until('the revisions are one', async () => { const { status: seen } = await get('parted'); return seen?.currentRevision === seen?.updateRevision && seen?.currentReplicas === 3; });
+    await until('the revisions are one', async () => {
+      const { status: seen } = await get('parted');
+      return seen?.currentRevision === seen?.updateRevision && seen?.currentReplicas === 3;
+    });
   });
 
   it('changes pods on their deletion only, when asked so', async () => {
     await create('manual', { replicas: 2, updateStrategy: { type: 'OnDelete' } });
     await shows('manual', 'one one');
     await change('manual', { template: template('manual', 'two') });
-    await until('it has seen the change', async () => { const { metadata, status } = await get('manual'); return status?.observedGeneration === metadata?.generation; });
+    await until('it has seen the change', async () => {
+      const { metadata, status } = await get('manual');
+      return status?.observedGeneration === metadata?.generation;
+    });
     await cluster.kube.delete(pods, 'manual-1', { namespace });
     await shows('manual', 'one two');
   });
@@ -64,9 +97,12 @@ describe('a StatefulSet', () => {
     await shows('adopts', 'one');
     const [before] = await podsOf('adopts');
     await cluster.kube.delete(statefulSets, 'adopts', { namespace, propagation: 'Orphan' });
-    await until('the pod is nobody\'s', async () => !(await podsOf('adopts'))[0]?.metadata?.ownerReferences?.length);
+    await until("the pod is nobody's", async () => !(await podsOf('adopts'))[0]?.metadata?.ownerReferences?.length);
     await create('adopts', { replicas: 1 });
-    const owned = await until('the pod has an owner', async () => { const [pod] = await podsOf('adopts'); return pod?.metadata?.ownerReferences?.length ? pod : undefined; });
+    const owned = await until('the pod has an owner', async () => {
+      const [pod] = await podsOf('adopts');
+      return pod?.metadata?.ownerReferences?.length ? pod : undefined;
+    });
     expect(owned.metadata?.uid).toBe(before?.metadata?.uid);
   });
 
@@ -76,13 +112,17 @@ describe('a StatefulSet', () => {
     await create('keeps', { replicas: 2, volumeClaimTemplates: claims });
     await create('drops', { replicas: 2, volumeClaimTemplates: claims, ...policy });
     await Promise.all([shows('keeps', 'one one'), shows('drops', 'one one')]);
-    const names = async () => (await cluster.kube.list(persistentVolumeClaims, { namespace })).items.map(({ metadata }) => metadata!.name).sort();
+    const names = async () =>
+      (await cluster.kube.list(persistentVolumeClaims, { namespace })).items.map(({ metadata }) => metadata!.name).sort();
     expect(await names()).toEqual(['data-drops-0', 'data-drops-1', 'data-keeps-0', 'data-keeps-1']);
     await Promise.all([change('keeps', { replicas: 1 }), change('drops', { replicas: 1 })]);
     await until('the claim of the gone pod is gone', async () => (await names()).join() === 'data-drops-0,data-keeps-0,data-keeps-1');
     for (const name of ['keeps', 'drops']) await cluster.kube.delete(statefulSets, name, { namespace });
     await until('only kept claims are left', async () => (await names()).join() === 'data-keeps-0,data-keeps-1');
-    const volumes = await until('their volumes too', async () => { const { items } = await cluster.kube.list(persistentVolumes); return items.length === 2 && items; });
+    const volumes = await until('their volumes too', async () => {
+      const { items } = await cluster.kube.list(persistentVolumes);
+      return items.length === 2 && items;
+    });
     const folders = join(cluster.folder, 'data', 'volumes');
     expect((await readdir(folders)).sort()).toEqual(volumes.map(({ metadata }) => metadata!.name).sort());
     expect((await stat(join(folders, volumes[0]!.metadata!.name!))).mode & 0o077).toBe(0);
@@ -99,11 +139,22 @@ describe('a StatefulSet', () => {
 });
 
 describe('a Deployment', () => {
-  const create = (name: string, spec: object = {}, strategy?: DeploymentStrategy) => cluster.kube.create(deployments, { metadata: { name, namespace }, spec: { replicas: 2, selector: { matchLabels: { app: name } }, template: template(name, 'one'), ...(strategy ? { strategy } : {}), ...spec } });
+  const create = (name: string, spec: object = {}, strategy?: DeploymentStrategy) =>
+    cluster.kube.create(deployments, {
+      metadata: { name, namespace },
+      spec: {
+        replicas: 2,
+        selector: { matchLabels: { app: name } },
+        template: template(name, 'one'),
+        ...(strategy ? { strategy } : {}),
+        ...spec,
+      },
+    });
   const get = (name: string) => cluster.kube.get(deployments, name, { namespace });
   const change = (name: string, spec: object) => cluster.kube.patch(deployments, name, { spec }, { namespace }) as Promise<Deployment>;
   const condition = async (name: string, type: string) => (await get(name)).status?.conditions?.find((other) => other.type === type);
-  const complete = (name: string) => until(`${name} is complete`, async () => (await condition(name, 'Progressing'))?.reason === 'NewReplicaSetAvailable');
+  const complete = (name: string) =>
+    until(`${name} is complete`, async () => (await condition(name, 'Progressing'))?.reason === 'NewReplicaSetAvailable');
 
   it('that recreates has no new pod before the last old one has ended', async () => {
     await create('recreated', { replicas: 2 }, { type: 'Recreate' });
@@ -142,11 +193,26 @@ describe('a Deployment', () => {
 
 describe('endpoints', () => {
   it('hold pods that are not ready only where the service wants them', async () => {
-    for (const [name, publishNotReadyAddresses] of [['strict', false], ['headless', true]] as const) {
-      await cluster.kube.create(services, { metadata: { name, namespace }, spec: { clusterIP: 'None', publishNotReadyAddresses, selector: { app: 'unready' }, ports: [{ port: 80 }] } });
+    for (const [name, publishNotReadyAddresses] of [
+      ['strict', false],
+      ['headless', true],
+    ] as const) {
+      await cluster.kube.create(services, {
+        metadata: { name, namespace },
+        spec: { clusterIP: 'None', publishNotReadyAddresses, selector: { app: 'unready' }, ports: [{ port: 80 }] },
+      });
     }
-    await cluster.kube.create(pods, { metadata: { name: 'unready', namespace, labels: { app: 'unready' } }, spec: { terminationGracePeriodSeconds: 1, containers: [{ name: 'main', image: anyProgram, command: ['node', '-e', idle], readinessProbe: { exec: { command: ['/bin/false'] } } }] } });
-    const subset = (name: string) => until(`${name} has an endpoint`, async () => (await cluster.kube.find(endpoints, name, { namespace }))?.subsets?.[0]);
+    await cluster.kube.create(pods, {
+      metadata: { name: 'unready', namespace, labels: { app: 'unready' } },
+      spec: {
+        terminationGracePeriodSeconds: 1,
+        containers: [
+          { name: 'main', image: anyProgram, command: ['node', '-e', idle], readinessProbe: { exec: { command: ['/bin/false'] } } },
+        ],
+      },
+    });
+    const subset = (name: string) =>
+      until(`${name} has an endpoint`, async () => (await cluster.kube.find(endpoints, name, { namespace }))?.subsets?.[0]);
     expect(await subset('strict')).toMatchObject({ notReadyAddresses: [{ targetRef: { name: 'unready' } }] });
     expect(await subset('headless')).toMatchObject({ addresses: [{ targetRef: { name: 'unready' } }] });
     await cluster.kube.delete(pods, 'unready', { namespace });

@@ -44,15 +44,23 @@ export function startDeploymentController(client: KubeClient, podInformer: Infor
     const own = await ownedBy(client, replicaSets, items, { owner: deployment, type: deployments, selector: deployment.spec!.selector });
     const hash = templateHash(deployment.spec!.template);
     let current = own.find((set) => set.metadata!.labels?.[hashLabel] === hash);
-    const old = own.filter((set) => set !== current).sort((a, b) => String(a.metadata!.creationTimestamp).localeCompare(String(b.metadata!.creationTimestamp)));
+    const old = own
+      .filter((set) => set !== current)
+      .sort((a, b) => String(a.metadata!.creationTimestamp).localeCompare(String(b.metadata!.creationTimestamp)));
     if (deployment.spec!.paused) await scalePaused(deployment, current, own);
     else {
       current = current ? await markNewest(deployment, current, own) : await createSet(deployment, hash, own);
       await roll(deployment, current, old);
       await forget(deployment, old);
     }
-    const { status, deadlineInMs } = deploymentStatusOf(deployment, current, own.includes(current!) || !current ? own : [current, ...own], new Date());
-    if (!sameStatus(deployment.status, status)) await client.patch(deployments, name, { metadata: { uid: deployment.metadata!.uid }, status }, { namespace, subresource: 'status' });
+    const { status, deadlineInMs } = deploymentStatusOf(
+      deployment,
+      current,
+      own.includes(current!) || !current ? own : [current, ...own],
+      new Date(),
+    );
+    if (!sameStatus(deployment.status, status))
+      await client.patch(deployments, name, { metadata: { uid: deployment.metadata!.uid }, status }, { namespace, subresource: 'status' });
     if (deadlineInMs !== undefined) queue.addAfter(key, deadlineInMs);
   }
 
@@ -62,8 +70,19 @@ export function startDeploymentController(client: KubeClient, podInformer: Infor
     const labels = { ...template.metadata?.labels, [hashLabel]: hash };
     const revision = String(newestRevision(own) + 1);
     const set = await client.create(replicaSets, {
-      metadata: { name: `${name}-${hash}`, namespace: namespace!, labels, annotations: { [revisionAnnotation]: revision }, ownerReferences: [controlledBy(deployment, deployments)] },
-      spec: { replicas: 0, minReadySeconds: deployment.spec!.minReadySeconds, selector: { ...selector, matchLabels: { ...selector.matchLabels, [hashLabel]: hash } }, template: { ...template, metadata: { ...template.metadata, labels } } },
+      metadata: {
+        name: `${name}-${hash}`,
+        namespace: namespace!,
+        labels,
+        annotations: { [revisionAnnotation]: revision },
+        ownerReferences: [controlledBy(deployment, deployments)],
+      },
+      spec: {
+        replicas: 0,
+        minReadySeconds: deployment.spec!.minReadySeconds,
+        selector: { ...selector, matchLabels: { ...selector.matchLabels, [hashLabel]: hash } },
+        template: { ...template, metadata: { ...template.metadata, labels } },
+      },
     });
     await annotate(deployment, revision);
     return set;
@@ -73,9 +92,20 @@ export function startDeploymentController(client: KubeClient, podInformer: Infor
   async function markNewest(deployment: Deployment, current: ReplicaSet, own: readonly ReplicaSet[]): Promise<ReplicaSet> {
     const newest = newestRevision(own.filter((set) => set !== current));
     let set = current;
-    if (revisionOf(set) < newest) set = await client.patch(replicaSets, set.metadata!.name!, { metadata: { annotations: { [revisionAnnotation]: String(newest + 1) } } }, { namespace: set.metadata!.namespace! });
+    if (revisionOf(set) < newest)
+      set = await client.patch(
+        replicaSets,
+        set.metadata!.name!,
+        { metadata: { annotations: { [revisionAnnotation]: String(newest + 1) } } },
+        { namespace: set.metadata!.namespace! },
+      );
     if (set.spec!.minReadySeconds !== deployment.spec!.minReadySeconds) {
-      set = await client.patch(replicaSets, set.metadata!.name!, { spec: { minReadySeconds: deployment.spec!.minReadySeconds ?? null } }, { namespace: set.metadata!.namespace! });
+      set = await client.patch(
+        replicaSets,
+        set.metadata!.name!,
+        { spec: { minReadySeconds: deployment.spec!.minReadySeconds ?? null } },
+        { namespace: set.metadata!.namespace! },
+      );
     }
     await annotate(deployment, String(revisionOf(set)));
     return set;
@@ -83,7 +113,12 @@ export function startDeploymentController(client: KubeClient, podInformer: Infor
 
   async function annotate({ metadata }: Deployment, revision: string): Promise<void> {
     if (metadata!.annotations?.[revisionAnnotation] === revision) return;
-    await client.patch(deployments, metadata!.name!, { metadata: { uid: metadata!.uid, annotations: { [revisionAnnotation]: revision } } }, { namespace: metadata!.namespace! });
+    await client.patch(
+      deployments,
+      metadata!.name!,
+      { metadata: { uid: metadata!.uid, annotations: { [revisionAnnotation]: revision } } },
+      { namespace: metadata!.namespace! },
+    );
   }
 
   async function roll(deployment: Deployment, current: ReplicaSet, old: readonly ReplicaSet[]): Promise<void> {
@@ -116,14 +151,25 @@ export function startDeploymentController(client: KubeClient, podInformer: Infor
     const before = set.spec!.replicas ?? 0;
     if (before === replicas) return;
     await client.patch(replicaSets, name!, { metadata: { uid }, spec: { replicas } }, { namespace: namespace! });
-    recorder.record(referenceTo(deployment, deployments), 'Normal', 'ScalingReplicaSet', `Scaled ${replicas > before ? 'up' : 'down'} replica set ${name} from ${before} to ${replicas}`);
+    recorder.record(
+      referenceTo(deployment, deployments),
+      'Normal',
+      'ScalingReplicaSet',
+      `Scaled ${replicas > before ? 'up' : 'down'} replica set ${name} from ${before} to ${replicas}`,
+    );
   }
 
   async function forget(deployment: Deployment, old: readonly ReplicaSet[]): Promise<void> {
-    const empty = old.filter((set) => (set.spec!.replicas ?? 0) === 0 && (set.status?.replicas ?? 0) === 0 && !set.metadata!.deletionTimestamp);
+    const empty = old.filter(
+      (set) => (set.spec!.replicas ?? 0) === 0 && (set.status?.replicas ?? 0) === 0 && !set.metadata!.deletionTimestamp,
+    );
     empty.sort((a, b) => revisionOf(b) - revisionOf(a));
     for (const { metadata } of empty.slice(deployment.spec!.revisionHistoryLimit ?? defaultHistory)) {
-      await client.delete(replicaSets, metadata!.name!, { namespace: metadata!.namespace!, uid: metadata!.uid!, propagation: 'Background' });
+      await client.delete(replicaSets, metadata!.name!, {
+        namespace: metadata!.namespace!,
+        uid: metadata!.uid!,
+        propagation: 'Background',
+      });
     }
   }
 

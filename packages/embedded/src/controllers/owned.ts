@@ -9,7 +9,14 @@ export function controllerOf({ metadata }: KubeObject): OwnerReference | undefin
 }
 
 export function controlledBy(owner: KubeObject, type: ResourceType): OwnerReference {
-  return { apiVersion: apiVersionOf(type), kind: type.kind, name: owner.metadata!.name!, uid: owner.metadata!.uid!, controller: true, blockOwnerDeletion: true };
+  return {
+    apiVersion: apiVersionOf(type),
+    kind: type.kind,
+    name: owner.metadata!.name!,
+    uid: owner.metadata!.uid!,
+    controller: true,
+    blockOwnerDeletion: true,
+  };
 }
 
 /** For events about `object`. */
@@ -27,7 +34,13 @@ export interface Claimant {
  * The objects of `items` that `claimant` controls. Those that fit its selector and that nobody controls (their owner was deleted without
  * them) become its own.
  */
-export async function ownedBy<T extends KubeObject>(client: KubeClient, type: ResourceType<T>, items: readonly T[], { owner, type: ownerType, selector }: Claimant, isPossible: (item: T) => boolean = () => true): Promise<T[]> {
+export async function ownedBy<T extends KubeObject>(
+  client: KubeClient,
+  type: ResourceType<T>,
+  items: readonly T[],
+  { owner, type: ownerType, selector }: Claimant,
+  isPossible: (item: T) => boolean = () => true,
+): Promise<T[]> {
   const own: T[] = [];
   for (const item of items) {
     const { name, namespace, uid, labels, deletionTimestamp, ownerReferences = [] } = item.metadata!;
@@ -38,7 +51,14 @@ export async function ownedBy<T extends KubeObject>(client: KubeClient, type: Re
     }
     if (deletionTimestamp || !fits(selector, labels) || !isPossible(item)) continue;
     try {
-      own.push(await client.patch(type, name!, { metadata: { uid, ownerReferences: [...ownerReferences, controlledBy(owner, ownerType)] } }, { namespace: namespace! }));
+      own.push(
+        await client.patch(
+          type,
+          name!,
+          { metadata: { uid, ownerReferences: [...ownerReferences, controlledBy(owner, ownerType)] } },
+          { namespace: namespace! },
+        ),
+      );
     } catch (error) {
       // Gone, or somebody else's by now.
       if (!hasReason(error, 'NotFound', 'Conflict')) throw error;
@@ -51,14 +71,21 @@ export async function ownedBy<T extends KubeObject>(client: KubeClient, type: Re
 export function fits(selector: LabelSelector | undefined, labels: Record<string, string> = {}): boolean {
   const { matchLabels = {}, matchExpressions = [] } = selector ?? {};
   if (Object.keys(matchLabels).length + matchExpressions.length === 0) return false;
-  return Object.entries(matchLabels).every(([key, value]) => labels[key] === value) && matchExpressions.every(({ key, operator, values = [] }) => {
-    const has = Object.hasOwn(labels, key);
-    switch (operator) {
-      case 'Exists': return has;
-      case 'DoesNotExist': return !has;
-      case 'In': return has && values.includes(labels[key]!);
-      // NotIn holds where the label is missing.
-      default: return !has || !values.includes(labels[key]!);
-    }
-  });
+  return (
+    Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
+    matchExpressions.every(({ key, operator, values = [] }) => {
+      const has = Object.hasOwn(labels, key);
+      switch (operator) {
+        case 'Exists':
+          return has;
+        case 'DoesNotExist':
+          return !has;
+        case 'In':
+          return has && values.includes(labels[key]!);
+        // NotIn holds where the label is missing.
+        default:
+          return !has || !values.includes(labels[key]!);
+      }
+    })
+  );
 }

@@ -24,11 +24,18 @@ export function isFinished({ status }: Pod): boolean {
 
 /** A short name for a pod template; the same for the same template. */
 export function templateHash(template: PodTemplateSpec): string {
-  return createHash('sha256').update(JSON.stringify(sorted(template))).digest('hex').slice(0, 10);
+  return createHash('sha256')
+    .update(JSON.stringify(sorted(template)))
+    .digest('hex')
+    .slice(0, 10);
 }
 
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(sorted);
   if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)).map(([key, inner]) => [key, sorted(inner)]));
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, inner]) => [key, sorted(inner)]),
+  );
 }

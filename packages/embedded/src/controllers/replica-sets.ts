@@ -22,7 +22,8 @@ export function startReplicaSetController(client: KubeClient, podInformer: Infor
     const { namespace, labels } = object.metadata!;
     const owner = controllerOf(object);
     if (owner?.kind === 'ReplicaSet') queue.add(`${namespace}/${owner.name}`);
-    else if (!owner) for (const set of sets.list(namespace)) if (fits(set.spec?.selector, labels)) queue.add(`${namespace}/${set.metadata!.name}`);
+    else if (!owner)
+      for (const set of sets.list(namespace)) if (fits(set.spec?.selector, labels)) queue.add(`${namespace}/${set.metadata!.name}`);
   });
 
   async function reconcile(key: string): Promise<void> {
@@ -32,7 +33,13 @@ export function startReplicaSetController(client: KubeClient, podInformer: Infor
     const set = sets.get(name, namespace) && (await client.find(replicaSets, name, { namespace }));
     if (!set || set.metadata!.deletionTimestamp) return;
     const { items } = await client.list(pods, { namespace });
-    const own = await ownedBy(client, pods, items, { owner: set, type: replicaSets, selector: set.spec!.selector }, (pod) => !isFinished(pod));
+    const own = await ownedBy(
+      client,
+      pods,
+      items,
+      { owner: set, type: replicaSets, selector: set.spec!.selector },
+      (pod) => !isFinished(pod),
+    );
     const alive = own.filter((pod) => !isGoing(pod) && !isFinished(pod));
     await scale(set, alive);
     const later = await writeStatus(set, alive);
@@ -46,7 +53,16 @@ export function startReplicaSetController(client: KubeClient, podInformer: Infor
     const { metadata, spec } = set.spec!.template!;
     for (let missing = wanted - alive.length; missing > 0; missing--) {
       try {
-        const pod = await client.create(pods, { metadata: { ...metadata, name: undefined, generateName: `${name}-`, namespace, ownerReferences: [controlledBy(set, replicaSets)] }, spec: spec! });
+        const pod = await client.create(pods, {
+          metadata: {
+            ...metadata,
+            name: undefined,
+            generateName: `${name}-`,
+            namespace,
+            ownerReferences: [controlledBy(set, replicaSets)],
+          },
+          spec: spec!,
+        });
         recorder.record(reference, 'Normal', 'SuccessfulCreate', `Created pod: ${pod.metadata!.name}`);
       } catch (error) {
         recorder.record(reference, 'Warning', 'FailedCreate', `Error creating: ${(error as Error).message}`);
@@ -54,7 +70,11 @@ export function startReplicaSetController(client: KubeClient, podInformer: Infor
       }
     }
     // Those that serve nobody go first, then the youngest.
-    const surplus = [...alive].sort((a, b) => Number(isReady(a)) - Number(isReady(b)) || String(b.metadata!.creationTimestamp).localeCompare(String(a.metadata!.creationTimestamp)));
+    const surplus = [...alive].sort(
+      (a, b) =>
+        Number(isReady(a)) - Number(isReady(b)) ||
+        String(b.metadata!.creationTimestamp).localeCompare(String(a.metadata!.creationTimestamp)),
+    );
     for (const pod of surplus.slice(0, Math.max(0, alive.length - wanted))) {
       await client.delete(pods, pod.metadata!.name!, { namespace: namespace!, uid: pod.metadata!.uid! });
       recorder.record(reference, 'Normal', 'SuccessfulDelete', `Deleted pod: ${pod.metadata!.name}`);
@@ -72,7 +92,8 @@ export function startReplicaSetController(client: KubeClient, podInformer: Infor
       observedGeneration: set.metadata!.generation!,
     };
     const { name, namespace, uid } = set.metadata!;
-    if (!sameStatus(set.status, status)) await client.patch(replicaSets, name!, { metadata: { uid }, status }, { namespace: namespace!, subresource: 'status' });
+    if (!sameStatus(set.status, status))
+      await client.patch(replicaSets, name!, { metadata: { uid }, status }, { namespace: namespace!, subresource: 'status' });
     const later = waits.filter((wait) => typeof wait === 'number');
     return later.length > 0 ? Math.min(...later) : undefined;
   }

@@ -17,17 +17,26 @@ export async function recordRevision(client: KubeClient, set: StatefulSet, revis
   const newest = Math.max(0, ...own.map((item) => item.revision));
   const known = own.find(({ metadata }) => metadata!.name === revision);
   if (!known) {
-    await client.create(controllerRevisions, {
-      metadata: { name: revision, namespace: namespace!, labels: set.spec!.template.metadata?.labels, ownerReferences: [controlledBy(set, statefulSets)] },
-      data: { spec: { template: set.spec!.template } } as ControllerRevision['data'],
-      revision: newest + 1,
-    }).catch((error: unknown) => {
-      if (!hasReason(error, 'AlreadyExists')) throw error;
-    });
-  } else if (known.revision < newest) await client.patch(controllerRevisions, revision, { revision: newest + 1 }, { namespace: namespace! });
+    await client
+      .create(controllerRevisions, {
+        metadata: {
+          name: revision,
+          namespace: namespace!,
+          labels: set.spec!.template.metadata?.labels,
+          ownerReferences: [controlledBy(set, statefulSets)],
+        },
+        data: { spec: { template: set.spec!.template } } as ControllerRevision['data'],
+        revision: newest + 1,
+      })
+      .catch((error: unknown) => {
+        if (!hasReason(error, 'AlreadyExists')) throw error;
+      });
+  } else if (known.revision < newest)
+    await client.patch(controllerRevisions, revision, { revision: newest + 1 }, { namespace: namespace! });
   const used = new Set([revision, set.status?.currentRevision, ...pods.map(({ metadata }) => metadata!.labels?.[revisionLabel])]);
   const unused = own.filter(({ metadata }) => !used.has(metadata!.name!)).sort((a, b) => b.revision - a.revision);
-  for (const { metadata } of unused.slice(set.spec!.revisionHistoryLimit ?? defaultLimit)) await client.delete(controllerRevisions, metadata!.name!, { namespace: namespace! });
+  for (const { metadata } of unused.slice(set.spec!.revisionHistoryLimit ?? defaultLimit))
+    await client.delete(controllerRevisions, metadata!.name!, { namespace: namespace! });
 }
 
 /** The template that was kept as `revision`. */

@@ -4,9 +4,17 @@ import type { Deployment, ReplicaSet } from 'kubernetes-types/apps/v1.d.ts';
 import { nextStep, unavailableLimit } from './rollout.ts';
 
 const template = { spec: { containers: [] } };
-const deploymentOf = (replicas: number, maxSurge: number | string, maxUnavailable: number | string): Deployment => ({ metadata: { name: 'web' }, spec: { replicas, selector: {}, template, strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge, maxUnavailable } } } });
-const setOf = (name: string, replicas: number, available: number): ReplicaSet => ({ metadata: { name }, spec: { replicas, selector: {} }, status: { replicas, availableReplicas: available } });
-const step = (deployment: Deployment, current: ReplicaSet, ...old: ReplicaSet[]) => Object.fromEntries(nextStep(deployment, current, old).map(({ set, replicas }) => [set.metadata!.name, replicas]));
+const deploymentOf = (replicas: number, maxSurge: number | string, maxUnavailable: number | string): Deployment => ({
+  metadata: { name: 'web' },
+  spec: { replicas, selector: {}, template, strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge, maxUnavailable } } },
+});
+const setOf = (name: string, replicas: number, available: number): ReplicaSet => ({
+  metadata: { name },
+  spec: { replicas, selector: {} },
+  status: { replicas, availableReplicas: available },
+});
+const step = (deployment: Deployment, current: ReplicaSet, ...old: ReplicaSet[]) =>
+  Object.fromEntries(nextStep(deployment, current, old).map(({ set, replicas }) => [set.metadata!.name, replicas]));
 
 describe('a rolling update', () => {
   it('makes room by its surge first', () => {
@@ -30,19 +38,27 @@ describe('a rolling update', () => {
   });
 
   it('ends with the wanted pods, and never has too many or too few on the way', () => {
-    fc.assert(fc.property(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 0, max: 4 }), fc.integer({ min: 0, max: 4 }), fc.integer({ min: 0, max: 12 }), (wanted, surge, unavailable, oldSize) => {
-      const deployment = deploymentOf(wanted, surge, unavailable);
-      const least = Math.min(oldSize, wanted - unavailableLimit(deployment));
-      const most = Math.max(oldSize, wanted + surge);
-      const sizes = { new: 0, old: oldSize };
-      for (let steps = 0; steps < 100; steps++) {
-        const next = step(deployment, setOf('new', sizes.new, sizes.new), setOf('old', sizes.old, sizes.old));
-        if (Object.keys(next).length === 0) break;
-        Object.assign(sizes, next);
-        expect(sizes.new + sizes.old).toBeGreaterThanOrEqual(least);
-        expect(sizes.new + sizes.old).toBeLessThanOrEqual(most);
-      }
-      expect(sizes).toEqual({ new: wanted, old: 0 });
-    }));
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 12 }),
+        fc.integer({ min: 0, max: 4 }),
+        fc.integer({ min: 0, max: 4 }),
+        fc.integer({ min: 0, max: 12 }),
+        (wanted, surge, unavailable, oldSize) => {
+          const deployment = deploymentOf(wanted, surge, unavailable);
+          const least = Math.min(oldSize, wanted - unavailableLimit(deployment));
+          const most = Math.max(oldSize, wanted + surge);
+          const sizes = { new: 0, old: oldSize };
+          for (let steps = 0; steps < 100; steps++) {
+            const next = step(deployment, setOf('new', sizes.new, sizes.new), setOf('old', sizes.old, sizes.old));
+            if (Object.keys(next).length === 0) break;
+            Object.assign(sizes, next);
+            expect(sizes.new + sizes.old).toBeGreaterThanOrEqual(least);
+            expect(sizes.new + sizes.old).toBeLessThanOrEqual(most);
+          }
+          expect(sizes).toEqual({ new: wanted, old: 0 });
+        },
+      ),
+    );
   });
 });

@@ -36,8 +36,11 @@ export function claimsOf(set: StatefulSet, ordinal: number): PersistentVolumeCla
   const owned = retentionOf(set).whenDeleted === 'Delete' ? { ownerReferences: [ownerOfClaims(set)] } : {};
   return (set.spec!.volumeClaimTemplates ?? []).map(({ metadata, spec }) => ({
     metadata: {
-      name: `${metadata!.name}-${podNameOf(set, ordinal)}`, namespace: namespace!, annotations: metadata!.annotations,
-      labels: { ...metadata!.labels, ...set.spec!.selector.matchLabels }, ...owned,
+      name: `${metadata!.name}-${podNameOf(set, ordinal)}`,
+      namespace: namespace!,
+      annotations: metadata!.annotations,
+      labels: { ...metadata!.labels, ...set.spec!.selector.matchLabels },
+      ...owned,
     },
     spec: spec!,
   }));
@@ -59,8 +62,16 @@ export function podOf(set: StatefulSet, template: PodTemplateSpec, ordinal: numb
   ];
   return {
     metadata: {
-      name, namespace: set.metadata!.namespace!, annotations: template.metadata?.annotations, ownerReferences: [controlledBy(set, statefulSets)],
-      labels: { ...template.metadata?.labels, [revisionLabel]: revision, 'statefulset.kubernetes.io/pod-name': name, 'apps.kubernetes.io/pod-index': String(ordinal) },
+      name,
+      namespace: set.metadata!.namespace!,
+      annotations: template.metadata?.annotations,
+      ownerReferences: [controlledBy(set, statefulSets)],
+      labels: {
+        ...template.metadata?.labels,
+        [revisionLabel]: revision,
+        'statefulset.kubernetes.io/pod-name': name,
+        'apps.kubernetes.io/pod-index': String(ordinal),
+      },
     },
     spec: { ...template.spec!, hostname: name, subdomain: serviceName, volumes },
   };

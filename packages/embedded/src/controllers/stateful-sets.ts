@@ -74,10 +74,13 @@ export function startStatefulSetController(client: KubeClient, podInformer: Info
       const available = pod && !isGoing(pod) && !isFinished(pod) ? isAvailable(pod, minReadySeconds) : false;
       if (available === true) continue;
       // A pod of an old template that cannot become ready must not keep its successor from coming.
-      if (rolls && ordinal >= firstRolled && pod && !isGoing(pod) && !isFinished(pod) && !isReady(pod) && isOutdated(pod)) await remove(set, pod);
+      if (rolls && ordinal >= firstRolled && pod && !isGoing(pod) && !isFinished(pod) && !isReady(pod) && isOutdated(pod))
+        await remove(set, pod);
       return typeof available === 'number' ? available : wait;
     }
-    const surplus = own.filter((pod) => ordinalOf(pod) < first || ordinalOf(pod) >= first + count).sort((a, b) => ordinalOf(b) - ordinalOf(a));
+    const surplus = own
+      .filter((pod) => ordinalOf(pod) < first || ordinalOf(pod) >= first + count)
+      .sort((a, b) => ordinalOf(b) - ordinalOf(a));
     for (const pod of surplus) {
       if (!isGoing(pod)) await remove(set, pod);
       if (!parallel) return undefined;
@@ -109,11 +112,21 @@ export function startStatefulSetController(client: KubeClient, podInformer: Info
         if (found?.metadata?.deletionTimestamp) return claimGoingMs;
         if (found) continue;
         await client.create(persistentVolumeClaims, claim);
-        recorder.record(reference, 'Normal', 'SuccessfulCreate', `create Claim ${claim.metadata!.name} Pod ${name} in StatefulSet ${set.metadata!.name} success`);
+        recorder.record(
+          reference,
+          'Normal',
+          'SuccessfulCreate',
+          `create Claim ${claim.metadata!.name} Pod ${name} in StatefulSet ${set.metadata!.name} success`,
+        );
       }
       await client.create(pods, pod);
     } catch (error) {
-      recorder.record(reference, 'Warning', 'FailedCreate', `create Pod ${name} in StatefulSet ${set.metadata!.name} failed error: ${(error as Error).message}`);
+      recorder.record(
+        reference,
+        'Warning',
+        'FailedCreate',
+        `create Pod ${name} in StatefulSet ${set.metadata!.name} failed error: ${(error as Error).message}`,
+      );
       throw error;
     }
     recorder.record(reference, 'Normal', 'SuccessfulCreate', `create Pod ${name} in StatefulSet ${set.metadata!.name} successful`);
@@ -122,7 +135,12 @@ export function startStatefulSetController(client: KubeClient, podInformer: Info
 
   async function remove(set: StatefulSet, { metadata }: Pod): Promise<void> {
     await client.delete(pods, metadata!.name!, { namespace: metadata!.namespace!, uid: metadata!.uid! });
-    recorder.record(referenceTo(set, statefulSets), 'Normal', 'SuccessfulDelete', `delete Pod ${metadata!.name} in StatefulSet ${set.metadata!.name} successful`);
+    recorder.record(
+      referenceTo(set, statefulSets),
+      'Normal',
+      'SuccessfulDelete',
+      `delete Pod ${metadata!.name} in StatefulSet ${set.metadata!.name} successful`,
+    );
   }
 
   /** Claims are kept unless the set says otherwise: then they go with it, or with their pod. */
@@ -137,9 +155,15 @@ export function startStatefulSetController(client: KubeClient, podInformer: Info
       const { name, uid, ownerReferences = [] } = claim.metadata!;
       const ordinal = ordinalOf(claim);
       const isSurplus = ordinal < first || ordinal >= first + count;
-      if (whenScaled === 'Delete' && isSurplus && !own.some((pod) => ordinalOf(pod) === ordinal)) await client.delete(persistentVolumeClaims, name!, { namespace, uid: uid! });
+      if (whenScaled === 'Delete' && isSurplus && !own.some((pod) => ordinalOf(pod) === ordinal))
+        await client.delete(persistentVolumeClaims, name!, { namespace, uid: uid! });
       else if (whenDeleted === 'Delete' && !ownerReferences.some((owner) => owner.uid === set.metadata!.uid)) {
-        await client.patch(persistentVolumeClaims, name!, { metadata: { uid, ownerReferences: [...ownerReferences, ownerOfClaims(set)] } }, { namespace });
+        await client.patch(
+          persistentVolumeClaims,
+          name!,
+          { metadata: { uid, ownerReferences: [...ownerReferences, ownerOfClaims(set)] } },
+          { namespace },
+        );
       }
     }
   }
@@ -151,7 +175,12 @@ export function startStatefulSetController(client: KubeClient, podInformer: Info
     const alive = own.filter((pod) => !isGoing(pod) && !isFinished(pod));
     const ofRevision = (revision: string): Pod[] => alive.filter((pod) => pod.metadata!.labels?.[revisionLabel] === revision);
     const updated = ofRevision(update);
-    const done = updated.length === count && updated.every(isReady) && alive.length === count && updateStrategy?.type !== 'OnDelete' && !updateStrategy?.rollingUpdate?.partition;
+    const done =
+      updated.length === count &&
+      updated.every(isReady) &&
+      alive.length === count &&
+      updateStrategy?.type !== 'OnDelete' &&
+      !updateStrategy?.rollingUpdate?.partition;
     const currentRevision = done ? update : current;
     const waits = alive.map((pod) => isAvailable(pod, minReadySeconds));
     const status = {
@@ -165,7 +194,13 @@ export function startStatefulSetController(client: KubeClient, podInformer: Info
       updateRevision: update,
       collisionCount: 0,
     } as StatefulSetStatus;
-    if (!sameStatus(set.status, status)) await client.patch(statefulSets, set.metadata!.name!, { metadata: { uid: set.metadata!.uid }, status }, { namespace: set.metadata!.namespace!, subresource: 'status' });
+    if (!sameStatus(set.status, status))
+      await client.patch(
+        statefulSets,
+        set.metadata!.name!,
+        { metadata: { uid: set.metadata!.uid }, status },
+        { namespace: set.metadata!.namespace!, subresource: 'status' },
+      );
     const later = waits.filter((wait) => typeof wait === 'number');
     return later.length > 0 ? Math.min(...later) : undefined;
   }

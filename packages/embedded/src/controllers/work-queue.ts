@@ -39,7 +39,10 @@ export function createWorkQueue(work: (key: string) => Promise<void>, onError: (
   };
   const addAfter = (key: string, ms: number): void => {
     clearTimeout(timers.get(key));
-    timers.set(key, setTimeout(() => run(key), ms));
+    timers.set(
+      key,
+      setTimeout(() => run(key), ms),
+    );
   };
   return {
     add: run,

@@ -51,7 +51,11 @@ function wholeLoopback(seed: string): Pool {
 
 /** Elsewhere only what somebody has configured; 127.0.0.1 too, which a machine's own services use. */
 function configuredLoopback(): Pool {
-  const configured = (): string[] => Object.values(networkInterfaces()).flat().filter((at) => at?.internal && at.family === 'IPv4').map((at) => at!.address);
+  const configured = (): string[] =>
+    Object.values(networkInterfaces())
+      .flat()
+      .filter((at) => at?.internal && at.family === 'IPv4')
+      .map((at) => at!.address);
   return {
     isPossible: (address) => configured().includes(address),
     candidates: () => configured().sort((a, b) => Number(a === '127.0.0.1') - Number(b === '127.0.0.1')),

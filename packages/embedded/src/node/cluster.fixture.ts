@@ -14,7 +14,12 @@ export const noProgram = 'no-program:1';
 
 function spec(argv: readonly string[], context: ContainerContext): ProcessSpec {
   const [program = 'node', ...args] = argv;
-  return { file: program === 'node' ? process.execPath : program, args, env: { PATH: '/usr/bin:/bin', ...context.env, POD_ADDRESS: context.podIP, DATA: context.hostPath('/data') }, cwd: context.hostPath('/work') };
+  return {
+    file: program === 'node' ? process.execPath : program,
+    args,
+    env: { PATH: '/usr/bin:/bin', ...context.env, POD_ADDRESS: context.podIP, DATA: context.hostPath('/data') },
+    cwd: context.hostPath('/work'),
+  };
 }
 
 const program: ImageProcess = {
@@ -84,13 +89,20 @@ export function container(script: string, more: Partial<Container> = {}): Contai
 }
 
 export function pod(name: string, script: string, more: { container?: Partial<Container>; spec?: Partial<PodSpec> } = {}): Pod {
-  return { metadata: { name, namespace: 'default' }, spec: { terminationGracePeriodSeconds: 2, containers: [container(script, more.container)], ...more.spec } };
+  return {
+    metadata: { name, namespace: 'default' },
+    spec: { terminationGracePeriodSeconds: 2, containers: [container(script, more.container)], ...more.spec },
+  };
 }
 
 /** Runs until it is asked to stop. */
 export const idle = `process.on('SIGTERM', () => process.exit(0)); setInterval(() => {}, 1000);`;
 
-export async function until<T>(what: string, check: () => Promise<T | undefined | false> | T | undefined | false, timeoutMs = 15_000): Promise<T> {
+export async function until<T>(
+  what: string,
+  check: () => Promise<T | undefined | false> | T | undefined | false,
+  timeoutMs = 15_000,
+): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
     const result = await check();
@@ -120,7 +132,12 @@ export function pidOf(found: Pod): number {
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return process.platform !== 'linux' || !readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').startsWith('Z');
+    return (
+      process.platform !== 'linux' ||
+      !readFileSync(`/proc/${pid}/stat`, 'utf8')
+        .replace(/^.*\) /s, '')
+        .startsWith('Z')
+    );
   } catch {
     return false;
   }

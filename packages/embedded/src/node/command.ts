@@ -13,7 +13,12 @@ export interface CommandStreams extends Pick<PodExecOptions, 'stdin' | 'stdout' 
 const notFound = 127;
 
 /** Runs a command beside a container's process. @returns its exit code, once everything it wrote has been passed on. */
-export async function runCommand(image: ImageProcess, context: ContainerContext, argv: string[], { stdin, stdout, stderr, collect, signal }: CommandStreams): Promise<number> {
+export async function runCommand(
+  image: ImageProcess,
+  context: ContainerContext,
+  argv: string[],
+  { stdin, stdout, stderr, collect, signal }: CommandStreams,
+): Promise<number> {
   const command = await image.exec?.(argv, context);
   const emit = (chunk: string | undefined, stream: PodExecOptions['stdout']): void => {
     if (!chunk) return;
@@ -44,11 +49,17 @@ export async function runCommand(image: ImageProcess, context: ContainerContext,
     child.stdin.on('error', () => undefined);
     stdin!.pipe(child.stdin);
   }
-  for (const [from, to] of [[child.stdout, stdout], [child.stderr, stderr]] as const) {
+  for (const [from, to] of [
+    [child.stdout, stdout],
+    [child.stderr, stderr],
+  ] as const) {
     if (to) from.pipe(to, { end: false });
     else from.setEncoding('utf8').on('data', (chunk: string) => collect?.(chunk));
   }
-  const [{ exitCode }] = await Promise.all([child.exited, ...[child.stdout, child.stderr].map((stream) => finished(stream).catch(() => undefined))]);
+  const [{ exitCode }] = await Promise.all([
+    child.exited,
+    ...[child.stdout, child.stderr].map((stream) => finished(stream).catch(() => undefined)),
+  ]);
   signal.removeEventListener('abort', abort);
   return exitCode;
 }

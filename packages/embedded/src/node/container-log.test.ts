@@ -18,7 +18,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }));
 const lines = (count: number, from = 0) => Array.from({ length: count }, (_, index) => `line ${index + from}\n`).join('');
 
 describe('the log of a container', () => {
-  it('keeps each output\'s lines whole, and ends an unfinished one with the run', async () => {
+  it("keeps each output's lines whole, and ends an unfinished one with the run", async () => {
     log.append('out', 'one ');
     log.append('err', 'problem\n');
     log.append('out', 'two\rthree\nrest');
@@ -77,7 +77,7 @@ describe('the log of a container', () => {
     log.append('out', lines(1));
   });
 
-  it('is readable by the cluster\'s own user only', async () => {
+  it("is readable by the cluster's own user only", async () => {
     log.append('out', lines(1));
     expect((await stat(join(folder, 'main'))).mode & 0o777).toBe(0o600);
   });

@@ -104,7 +104,11 @@ export class ContainerLog {
 
   async #pump(options: PodLogOptions, output: PassThrough): Promise<void> {
     const run = this.#run;
-    const since = options.sinceTime ? Date.parse(options.sinceTime) : options.sinceSeconds === undefined ? 0 : Date.now() - options.sinceSeconds * 1000;
+    const since = options.sinceTime
+      ? Date.parse(options.sinceTime)
+      : options.sinceSeconds === undefined
+        ? 0
+        : Date.now() - options.sinceSeconds * 1000;
     let left = options.limitBytes ?? Infinity;
     const send = async (line: string): Promise<boolean> => {
       const text = Buffer.from(`${options.timestamps ? line : line.slice(line.indexOf(' ') + 1)}\n`).subarray(0, left);

@@ -66,7 +66,17 @@ export class ContainerRunner {
   get status(): ContainerStatus {
     const { name, image = '' } = this.container;
     const running = this.#process && { containerID: `process://${this.#process.pid}` };
-    return { name, image, imageID: image, ready: this.#ready, started: this.#started, restartCount: this.#restartCount, state: this.#state, lastState: this.#lastState, ...running };
+    return {
+      name,
+      image,
+      imageID: image,
+      ready: this.#ready,
+      started: this.#started,
+      restartCount: this.#restartCount,
+      state: this.#state,
+      lastState: this.#lastState,
+      ...running,
+    };
   }
 
   get exitCode(): number | undefined {
@@ -109,7 +119,9 @@ export class ContainerRunner {
   }
 
   async #backOff(ms: number): Promise<void> {
-    this.#set({ waiting: { reason: 'CrashLoopBackOff', message: `back-off ${ms / 1000}s restarting failed container=${this.container.name}` } });
+    this.#set({
+      waiting: { reason: 'CrashLoopBackOff', message: `back-off ${ms / 1000}s restarting failed container=${this.container.name}` },
+    });
     this.#host.event('Warning', 'BackOff', `Back-off restarting failed container ${this.container.name}`);
     await this.#pause(ms);
   }
@@ -122,7 +134,8 @@ export class ContainerRunner {
     else if (error instanceof KipError && error.code === 'engine-unavailable') {
       this.#set({ waiting: { reason: 'ErrImagePull', message } });
       await this.#pause(Math.min(waitMs, 1_000));
-      if (!this.#stopping.signal.aborted) this.#set({ waiting: { reason: 'ImagePullBackOff', message: `Back-off pulling image "${this.container.image}": ${message}` } });
+      if (!this.#stopping.signal.aborted)
+        this.#set({ waiting: { reason: 'ImagePullBackOff', message: `Back-off pulling image "${this.container.image}": ${message}` } });
     } else this.#set({ waiting: { reason: 'CreateContainerError', message } });
     await this.#pause(waitMs);
   }
@@ -145,7 +158,11 @@ export class ContainerRunner {
       this.#progress(message);
     };
     await image.prepare({ enginesDir: this.#host.enginesDir, signal, progress });
-    this.#host.event('Normal', 'Pulled', fetched ? `Successfully pulled image "${reference}"` : `Container image "${reference}" already present on machine`);
+    this.#host.event(
+      'Normal',
+      'Pulled',
+      fetched ? `Successfully pulled image "${reference}"` : `Container image "${reference}" already present on machine`,
+    );
     const bare = await this.#host.context(this.container, signal);
     signal.throwIfAborted();
     this.log.startRun();
@@ -184,7 +201,15 @@ export class ContainerRunner {
     this.#current = undefined;
     this.#ready = this.#started = false;
     const cause = exit.signal ? { message: `killed by ${exit.signal}` } : {};
-    const ended: ContainerState = { terminated: { exitCode: exit.exitCode, reason: exit.exitCode === 0 ? 'Completed' : 'Error', startedAt, finishedAt: new Date().toISOString(), ...cause } };
+    const ended: ContainerState = {
+      terminated: {
+        exitCode: exit.exitCode,
+        reason: exit.exitCode === 0 ? 'Completed' : 'Error',
+        startedAt,
+        finishedAt: new Date().toISOString(),
+        ...cause,
+      },
+    };
     this.#set(ended);
     this.#lastState = ended;
     return exit;
@@ -192,22 +217,30 @@ export class ContainerRunner {
 
   /** The hook comes first: until it is done, the container does not count as started. */
   async #afterStart(child: SupervisedProcess, context: ContainerContext, signal: AbortSignal): Promise<void> {
-    const failure = await runLifecycleHook(this.container.lifecycle?.postStart, { podIP: context.podIP, container: this.container, run: (argv, hookSignal) => this.#capture(argv, hookSignal) }, signal);
+    const failure = await runLifecycleHook(
+      this.container.lifecycle?.postStart,
+      { podIP: context.podIP, container: this.container, run: (argv, hookSignal) => this.#capture(argv, hookSignal) },
+      signal,
+    );
     if (signal.aborted) return;
     if (failure !== undefined) {
       this.#host.event('Warning', 'FailedPostStartHook', `PostStartHook failed: ${failure}`);
       return terminate(child, this.#stopSignal, this.#host.graceSeconds);
     }
-    runProbes({ podIP: context.podIP, container: this.container, run: (argv, probeSignal) => this.#capture(argv, probeSignal) }, {
-      started: () => this.#mark(child, { started: true }),
-      ready: (ready) => this.#mark(child, { ready }),
-      failed: (kind, message) => this.#host.event('Warning', 'Unhealthy', `${kind} probe failed: ${message}`),
-      unhealthy: (kind, probe) => {
-        this.#host.event('Normal', 'Killing', `Container ${this.container.name} failed ${kind.toLowerCase()} probe, will be restarted`);
-        const { terminationGracePeriodSeconds = this.#host.graceSeconds } = probe as { terminationGracePeriodSeconds?: number };
-        void terminate(child, this.#stopSignal, terminationGracePeriodSeconds);
+    runProbes(
+      { podIP: context.podIP, container: this.container, run: (argv, probeSignal) => this.#capture(argv, probeSignal) },
+      {
+        started: () => this.#mark(child, { started: true }),
+        ready: (ready) => this.#mark(child, { ready }),
+        failed: (kind, message) => this.#host.event('Warning', 'Unhealthy', `${kind} probe failed: ${message}`),
+        unhealthy: (kind, probe) => {
+          this.#host.event('Normal', 'Killing', `Container ${this.container.name} failed ${kind.toLowerCase()} probe, will be restarted`);
+          const { terminationGracePeriodSeconds = this.#host.graceSeconds } = probe as { terminationGracePeriodSeconds?: number };
+          void terminate(child, this.#stopSignal, terminationGracePeriodSeconds);
+        },
       },
-    }, signal);
+      signal,
+    );
   }
 
   #progress(message: string): void {
@@ -240,11 +273,14 @@ export class ContainerRunner {
   /** @returns waits until everything is in the log, after the process has ended. */
   #collectOutput({ stdout, stderr }: SupervisedProcess): () => Promise<unknown> {
     const streams = [stdout, stderr];
-    const ends = streams.map((stream, index) => new Promise<void>((resolve) => {
-      stream.setEncoding('utf8').on('data', (chunk: string) => this.log.append(String(index), chunk));
-      stream.once('error', () => resolve());
-      stream.once('close', () => resolve());
-    }));
+    const ends = streams.map(
+      (stream, index) =>
+        new Promise<void>((resolve) => {
+          stream.setEncoding('utf8').on('data', (chunk: string) => this.log.append(String(index), chunk));
+          stream.once('error', () => resolve());
+          stream.once('close', () => resolve());
+        }),
+    );
     return async () => {
       // A daemon that left the process group may hold them open for good.
       const timer = setTimeout(() => streams.forEach((stream) => stream.destroy()), outputAfterExitMs);
@@ -256,7 +292,10 @@ export class ContainerRunner {
   async #capture(argv: string[], signal: AbortSignal): Promise<{ exitCode: number; output: string }> {
     let output = '';
     if (!this.#current) return { exitCode: 126, output: 'the container does not run' };
-    const exitCode = await runCommand(this.#current.image, this.#current.context, argv, { collect: (chunk) => void (output = (output + chunk).slice(-1024)), signal });
+    const exitCode = await runCommand(this.#current.image, this.#current.context, argv, {
+      collect: (chunk) => void (output = (output + chunk).slice(-1024)),
+      signal,
+    });
     return { exitCode, output };
   }
 
@@ -302,7 +341,11 @@ export class ContainerRunner {
   async #beforeStop(graceSeconds: number): Promise<void> {
     const signal = AbortSignal.any([AbortSignal.timeout(graceSeconds * 1000), this.#stopping.signal]);
     const podIP = this.#current?.context.podIP ?? '';
-    const failure = await runLifecycleHook(this.container.lifecycle?.preStop, { podIP, container: this.container, run: (argv, hookSignal) => this.#capture(argv, hookSignal) }, signal);
+    const failure = await runLifecycleHook(
+      this.container.lifecycle?.preStop,
+      { podIP, container: this.container, run: (argv, hookSignal) => this.#capture(argv, hookSignal) },
+      signal,
+    );
     if (failure !== undefined) this.#host.event('Warning', 'FailedPreStopHook', `PreStopHook failed: ${failure}`);
   }
 }

@@ -4,7 +4,12 @@ import { fieldOf, resourceFieldOf } from './pod-fields.ts';
 import type { References, Values } from './references.ts';
 
 /** The variables of a container, references resolved. @throws ContainerError for a reference to what does not exist. */
-export async function environmentOf(pod: Pod, podIP: string, container: Container, references: References): Promise<Record<string, string>> {
+export async function environmentOf(
+  pod: Pod,
+  podIP: string,
+  container: Container,
+  references: References,
+): Promise<Record<string, string>> {
   const env: Record<string, string> = {};
   for (const { prefix = '', secretRef, configMapRef } of container.envFrom ?? []) {
     const source = secretRef ?? configMapRef;
@@ -20,18 +25,27 @@ export async function environmentOf(pod: Pod, podIP: string, container: Containe
   return env;
 }
 
-async function valueOf({ name, value, valueFrom }: EnvVar, pod: Pod, podIP: string, container: Container, references: References): Promise<string | undefined> {
+async function valueOf(
+  { name, value, valueFrom }: EnvVar,
+  pod: Pod,
+  podIP: string,
+  container: Container,
+  references: References,
+): Promise<string | undefined> {
   if (!valueFrom) return value ?? '';
   const { secretKeyRef, configMapKeyRef, fieldRef, resourceFieldRef } = valueFrom;
   if (fieldRef) return fieldOf(pod, podIP, fieldRef.fieldPath);
   if (resourceFieldRef) return resourceFieldOf(pod, container, resourceFieldRef);
   const reference = secretKeyRef ?? configMapKeyRef;
-  if (!reference?.name) throw new ContainerError('CreateContainerConfigError', `variable ${name} has a kind of valueFrom that is not supported here`);
+  if (!reference?.name)
+    throw new ContainerError('CreateContainerConfigError', `variable ${name} has a kind of valueFrom that is not supported here`);
   const kind = secretKeyRef ? 'secret' : 'configmap';
   const values: Values | undefined = secretKeyRef ? await references.secret(reference.name) : await references.configMap(reference.name);
   const found = values?.[reference.key];
   if (found === undefined && !reference.optional) {
-    throw values ? new ContainerError('CreateContainerConfigError', `couldn't find key ${reference.key} in ${kind} "${reference.name}"`) : missing(kind, reference.name);
+    throw values
+      ? new ContainerError('CreateContainerConfigError', `couldn't find key ${reference.key} in ${kind} "${reference.name}"`)
+      : missing(kind, reference.name);
   }
   return found && textOf(found, name);
 }
@@ -48,5 +62,7 @@ function missing(kind: string, name: string): ContainerError {
 
 /** `$(NAME)` becomes the variable's value, `$$` a dollar sign; an unknown name stays as it is. */
 export function expand(text: string, env: Readonly<Record<string, string>>): string {
-  return text.replace(/\$\$|\$\(([-._a-zA-Z0-9]+)\)/g, (all, name?: string) => (name === undefined ? '$' : Object.hasOwn(env, name) ? env[name]! : all));
+  return text.replace(/\$\$|\$\(([-._a-zA-Z0-9]+)\)/g, (all, name?: string) =>
+    name === undefined ? '$' : Object.hasOwn(env, name) ? env[name]! : all,
+  );
 }

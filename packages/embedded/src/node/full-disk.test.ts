@@ -37,7 +37,13 @@ describe.runIf(canMount)('on a full disk', () => {
         size -= 4096;
       }
     }
-    await cluster.kube.create(pods, pod('squeezed', idle, { container: { volumeMounts: [{ name: 'data', mountPath: '/data' }] }, spec: { volumes: [{ name: 'data', downwardAPI: { items: [{ path: 'name', fieldRef: { fieldPath: 'metadata.name' } }] } }] } }));
+    await cluster.kube.create(
+      pods,
+      pod('squeezed', idle, {
+        container: { volumeMounts: [{ name: 'data', mountPath: '/data' }] },
+        spec: { volumes: [{ name: 'data', downwardAPI: { items: [{ path: 'name', fieldRef: { fieldPath: 'metadata.name' } }] } }] },
+      }),
+    );
     const told = await until('it says so', async () => {
       const { status } = await cluster.kube.get(pods, 'squeezed', { namespace: 'default' });
       return JSON.stringify(status).includes('no space left') && status;

@@ -34,7 +34,20 @@ export async function startNode(client: KubeClient, { dataDir, enginesDir, image
   await registerNode(client);
   const closing = new AbortController();
   const recorder = createEventRecorder(client, 'node', log);
-  const environment: PodEnvironment = { client, nodeName, podsFolder, enginesDir, images, addresses: openAddresses(dataDir), records, recorder, log, reaped, closing: closing.signal, ownerOf };
+  const environment: PodEnvironment = {
+    client,
+    nodeName,
+    podsFolder,
+    enginesDir,
+    images,
+    addresses: openAddresses(dataDir),
+    records,
+    recorder,
+    log,
+    reaped,
+    closing: closing.signal,
+    ownerOf,
+  };
   const workers = new Map<string, PodWorker>();
   const ending = new Map<string, Promise<void>>();
   const beginning = new Set<string>();
@@ -46,7 +59,11 @@ export async function startNode(client: KubeClient, { dataDir, enginesDir, image
     if (beginning.has(uid)) return;
     beginning.add(uid);
     try {
-      for (const backOff = createBackOff(100, 10_000); !closing.signal.aborted; await delay(backOff.next(), undefined, { signal: closing.signal }).catch(() => undefined)) {
+      for (
+        const backOff = createBackOff(100, 10_000);
+        !closing.signal.aborted;
+        await delay(backOff.next(), undefined, { signal: closing.signal }).catch(() => undefined)
+      ) {
         await Promise.all(holdsOf(pod).map((hold) => ending.get(hold)));
         const current = informer.get(pod.metadata!.name!, pod.metadata!.namespace);
         if (current?.metadata?.uid !== uid || closing.signal.aborted) return;
@@ -76,7 +93,10 @@ export async function startNode(client: KubeClient, { dataDir, enginesDir, image
   const end = (worker: PodWorker, pod: Pod, graceSeconds: number): Promise<void> => {
     const holds = holdsOf(pod);
     const others = holds.map((hold) => ending.get(hold));
-    const done: Promise<void> = Promise.all([...others, worker.end(graceSeconds).catch((error: Error) => log(`pod ${keyOf(pod)}: ${error.message}`))]).then(() => {
+    const done: Promise<void> = Promise.all([
+      ...others,
+      worker.end(graceSeconds).catch((error: Error) => log(`pod ${keyOf(pod)}: ${error.message}`)),
+    ]).then(() => {
       workers.delete(worker.uid);
       for (const hold of holds) if (ending.get(hold) === done) ending.delete(hold);
     });
@@ -150,5 +170,9 @@ function ownerOf(): Owner {
 }
 
 async function removeForgottenPods(folder: string, known: ReadonlySet<string>): Promise<void> {
-  await Promise.all(readdirSync(folder).filter((uid) => !known.has(uid)).map((uid) => rm(join(folder, uid), { recursive: true, force: true })));
+  await Promise.all(
+    readdirSync(folder)
+      .filter((uid) => !known.has(uid))
+      .map((uid) => rm(join(folder, uid), { recursive: true, force: true })),
+  );
 }

@@ -19,7 +19,10 @@ afterAll(async () => {
 });
 
 async function start(): Promise<KubeClient> {
-  child = spawn(process.execPath, ['scripts/run.mjs', 'packages/embedded/src/node/cluster-process.fixture.ts', folder], { cwd: join(import.meta.dirname, '../../../..'), stdio: ['ignore', 'pipe', 'inherit'] });
+  child = spawn(process.execPath, ['scripts/run.mjs', 'packages/embedded/src/node/cluster-process.fixture.ts', folder], {
+    cwd: join(import.meta.dirname, '../../../..'),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   let said = '';
   child.stdout!.on('data', (chunk: Buffer) => (said += chunk.toString()));
   await until('the cluster serves', () => said.includes('ready'), 30_000);
@@ -38,16 +41,32 @@ const careful = `
 const set: StatefulSet = {
   metadata: { name: 'careful', namespace: 'default' },
   spec: {
-    serviceName: 'careful', replicas: 3, podManagementPolicy: 'Parallel', selector: { matchLabels: { app: 'careful' } },
+    serviceName: 'careful',
+    replicas: 3,
+    podManagementPolicy: 'Parallel',
+    selector: { matchLabels: { app: 'careful' } },
     template: {
       metadata: { labels: { app: 'careful' } },
-      spec: { terminationGracePeriodSeconds: 5, containers: [{ name: 'main', image: anyProgram, command: ['node', '-e', careful], volumeMounts: [{ name: 'data', mountPath: '/data' }] }] },
+      spec: {
+        terminationGracePeriodSeconds: 5,
+        containers: [
+          { name: 'main', image: anyProgram, command: ['node', '-e', careful], volumeMounts: [{ name: 'data', mountPath: '/data' }] },
+        ],
+      },
     },
-    volumeClaimTemplates: [{ metadata: { name: 'data' }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } } }],
+    volumeClaimTemplates: [
+      { metadata: { name: 'data' }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } } },
+    ],
   },
 };
 const names = ['careful-0', 'careful-1', 'careful-2'];
-const starts = (): number[] => readdirSync(join(folder, 'data', 'volumes')).flatMap((volume) => readFileSync(join(folder, 'data', 'volumes', volume, 'starts'), 'utf8').trim().split(' ').map(Number));
+const starts = (): number[] =>
+  readdirSync(join(folder, 'data', 'volumes')).flatMap((volume) =>
+    readFileSync(join(folder, 'data', 'volumes', volume, 'starts'), 'utf8')
+      .trim()
+      .split(' ')
+      .map(Number),
+  );
 
 describe('a cluster that is killed', () => {
   it('leaves no process behind, and goes on where it was without ever opening a volume twice', async () => {
@@ -64,15 +83,20 @@ describe('a cluster that is killed', () => {
       if (round % 2) await until('no process is left', () => running.every((pod) => !isAlive(pidOf(pod))));
       const before = running.map(pidOf);
       kube = await start();
-      running = await Promise.all(names.map(async (name, index) => until(`${name} runs again`, async () => {
-        const pod = await readyPod(kube, name);
-        return pidOf(pod) !== before[index] && pod;
-      })));
+      running = await Promise.all(
+        names.map(async (name, index) =>
+          until(`${name} runs again`, async () => {
+            const pod = await readyPod(kube, name);
+            return pidOf(pod) !== before[index] && pod;
+          }),
+        ),
+      );
       expect(before.filter(isAlive)).toEqual([]);
     }
     expect(running.map(({ metadata }) => metadata?.uid)).toEqual(uids);
     expect(running.map(({ status }) => status?.containerStatuses?.[0]?.restartCount)).toEqual([rounds, rounds, rounds]);
-    for (const volume of readdirSync(join(folder, 'data', 'volumes'))) expect(readdirSync(join(folder, 'data', 'volumes', volume))).not.toContain('clashes');
+    for (const volume of readdirSync(join(folder, 'data', 'volumes')))
+      expect(readdirSync(join(folder, 'data', 'volumes', volume))).not.toContain('clashes');
     expect((await kube.list(pods, { namespace: 'default' })).items).toHaveLength(3);
 
     kube.close();

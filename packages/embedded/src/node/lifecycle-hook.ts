@@ -3,7 +3,11 @@ import type { LifecycleHandler } from 'kubernetes-types/core/v1.d.ts';
 import { actOnce, type ProbeTarget } from './probe.ts';
 
 /** Carries out a `postStart` or `preStop` hook. @returns why it failed; `undefined` when it did not, or when there is none. */
-export async function runLifecycleHook(hook: LifecycleHandler | undefined, target: ProbeTarget, signal: AbortSignal): Promise<string | undefined> {
+export async function runLifecycleHook(
+  hook: LifecycleHandler | undefined,
+  target: ProbeTarget,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   if (!hook) return undefined;
   const { sleep } = hook as { sleep?: { seconds: number } };
   try {

@@ -27,7 +27,7 @@ export class LogFile {
   /** Whole lines that were written since the last call. */
   *newLines(): Generator<string> {
     const chunk = Buffer.allocUnsafe(chunkBytes);
-    for (let read; (read = readSync(this.#descriptor, chunk, 0, chunkBytes, this.#position)) > 0; ) {
+    for (let read; (read = readSync(this.#descriptor, chunk, 0, chunkBytes, this.#position)) > 0;) {
       this.#position += read;
       const lines = (this.#rest + this.#decoder.write(chunk.subarray(0, read))).split('\n');
       this.#rest = lines.pop()!;

@@ -11,7 +11,13 @@ import type { VolumePaths } from './volumes.ts';
  * The host path of a path inside a container: by its longest mount, else in the container's scratch folder.
  * @throws ContainerError when a mount's `subPath` leads out of its volume or passes a symbolic link, which the pod could have made.
  */
-export async function hostPathsOf(container: Container, volumes: VolumePaths, scratch: string, owner: Owner, env: Record<string, string>): Promise<(containerPath: string) => string> {
+export async function hostPathsOf(
+  container: Container,
+  volumes: VolumePaths,
+  scratch: string,
+  owner: Owner,
+  env: Record<string, string>,
+): Promise<(containerPath: string) => string> {
   await makePassable(dirname(scratch));
   await makeOwned(scratch, owner);
   const mounts: { at: string; folder: string }[] = [];

@@ -11,15 +11,38 @@ export async function registerNode(client: KubeClient): Promise<void> {
   const now = new Date().toISOString();
   const architecture = process.arch === 'x64' ? 'amd64' : process.arch;
   const node: Node = {
-    metadata: { name: nodeName, labels: { 'kubernetes.io/hostname': nodeName, 'kubernetes.io/os': process.platform, 'kubernetes.io/arch': architecture } },
+    metadata: {
+      name: nodeName,
+      labels: { 'kubernetes.io/hostname': nodeName, 'kubernetes.io/os': process.platform, 'kubernetes.io/arch': architecture },
+    },
     status: {
       capacity: amounts,
       allocatable: amounts,
-      conditions: [{ type: 'Ready', status: 'True', reason: 'NodeReady', message: 'pods run as processes', lastHeartbeatTime: now, lastTransitionTime: now }],
-      addresses: [{ type: 'InternalIP', address: '127.0.0.1' }, { type: 'Hostname', address: nodeName }],
+      conditions: [
+        {
+          type: 'Ready',
+          status: 'True',
+          reason: 'NodeReady',
+          message: 'pods run as processes',
+          lastHeartbeatTime: now,
+          lastTransitionTime: now,
+        },
+      ],
+      addresses: [
+        { type: 'InternalIP', address: '127.0.0.1' },
+        { type: 'Hostname', address: nodeName },
+      ],
       nodeInfo: {
-        architecture, operatingSystem: process.platform, containerRuntimeVersion: `process://${process.version}`, kubeletVersion: 'v1.32.0', kubeProxyVersion: 'none',
-        bootID: 'none', kernelVersion: release(), machineID: 'none', osImage: process.platform, systemUUID: 'none',
+        architecture,
+        operatingSystem: process.platform,
+        containerRuntimeVersion: `process://${process.version}`,
+        kubeletVersion: 'v1.32.0',
+        kubeProxyVersion: 'none',
+        bootID: 'none',
+        kernelVersion: release(),
+        machineID: 'none',
+        osImage: process.platform,
+        systemUUID: 'none',
       },
     },
   };

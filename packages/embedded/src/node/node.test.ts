@@ -3,7 +3,19 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { events, persistentVolumeClaims, pods, secrets } from '@skipper/api';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { container, idle, isAlive, isReady, noProgram, pidOf, pod, readyPod, startTestCluster, until, type TestCluster } from './cluster.fixture.ts';
+import {
+  container,
+  idle,
+  isAlive,
+  isReady,
+  noProgram,
+  pidOf,
+  pod,
+  readyPod,
+  startTestCluster,
+  until,
+  type TestCluster,
+} from './cluster.fixture.ts';
 
 let cluster: TestCluster;
 beforeAll(async () => {
@@ -15,13 +27,15 @@ const namespace = 'default';
 const find = (name: string) => cluster.kube.find(pods, name, { namespace });
 const logOf = async (name: string, options: object = {}) => text(await cluster.kube.logs(name, { namespace, ...options }));
 const waitingOf = async (name: string) => (await find(name))?.status?.containerStatuses?.[0]?.state?.waiting;
-const eventsOf = async (name: string) => (await cluster.kube.list(events, { namespace, fieldSelector: `involvedObject.name=${name}` })).items;
+const eventsOf = async (name: string) =>
+  (await cluster.kube.list(events, { namespace, fieldSelector: `involvedObject.name=${name}` })).items;
 const gone = (name: string) => until(`${name} is gone`, async () => !(await find(name)));
 
 describe('a pod', () => {
   it('has an address of its own on the loopback, where it is reached', async () => {
     const serve = `${idle} require('node:net').createServer((socket) => socket.end('served')).listen(7000, process.env.POD_ADDRESS)`;
-    for (const name of ['first', 'second']) await cluster.kube.create(pods, pod(name, serve, { container: { readinessProbe: { tcpSocket: { port: 7000 } } } }));
+    for (const name of ['first', 'second'])
+      await cluster.kube.create(pods, pod(name, serve, { container: { readinessProbe: { tcpSocket: { port: 7000 } } } }));
     const [first, second] = [await readyPod(cluster.kube, 'first'), await readyPod(cluster.kube, 'second')];
     expect(first.status?.podIP).toMatch(/^127\./);
     expect(second.status?.podIP).not.toBe(first.status?.podIP);
@@ -33,10 +47,16 @@ describe('a pod', () => {
   it('runs its init containers one after another before the others', async () => {
     const write = (word: string) => `require('node:fs').appendFileSync(process.env.DATA + '/order', '${word} ')`;
     const mounted = { volumeMounts: [{ name: 'data', mountPath: '/data' }] };
-    await cluster.kube.create(pods, pod('ordered', `console.log(require('node:fs').readFileSync(process.env.DATA + '/order', 'utf8')); ${idle}`, {
-      container: mounted,
-      spec: { volumes: [{ name: 'data', emptyDir: {} }], initContainers: [container(write('one'), { name: 'one', ...mounted }), container(write('two'), { name: 'two', ...mounted })] },
-    }));
+    await cluster.kube.create(
+      pods,
+      pod('ordered', `console.log(require('node:fs').readFileSync(process.env.DATA + '/order', 'utf8')); ${idle}`, {
+        container: mounted,
+        spec: {
+          volumes: [{ name: 'data', emptyDir: {} }],
+          initContainers: [container(write('one'), { name: 'one', ...mounted }), container(write('two'), { name: 'two', ...mounted })],
+        },
+      }),
+    );
     const ready = await readyPod(cluster.kube, 'ordered');
     await until('it has told', async () => (await logOf('ordered')) === 'one two \n');
     expect(ready.status?.initContainerStatuses?.map(({ state }) => state?.terminated?.reason)).toEqual(['Completed', 'Completed']);
@@ -52,26 +72,65 @@ describe('a pod', () => {
 
   it('with a gRPC probe is refused rather than never ready', async () => {
     await cluster.kube.create(pods, pod('grpc', idle, { container: { readinessProbe: { grpc: { port: 1 } } as object } }));
-    const waiting = await until('it says so', async () => { const found = await waitingOf('grpc'); return found?.message && found; });
-    expect(waiting).toEqual({ reason: 'CreateContainerError', message: 'the readinessProbe is of a kind that is not supported here; exec, httpGet and tcpSocket are' });
+    const waiting = await until('it says so', async () => {
+      const found = await waitingOf('grpc');
+      return found?.message && found;
+    });
+    expect(waiting).toEqual({
+      reason: 'CreateContainerError',
+      message: 'the readinessProbe is of a kind that is not supported here; exec, httpGet and tcpSocket are',
+    });
   });
 
   it('cannot leave its volume by a subPath', async () => {
-    await cluster.kube.create(pods, pod('hostile', idle, { container: { volumeMounts: [{ name: 'data', mountPath: '/data', subPath: 'a/../../../etc' }] }, spec: { volumes: [{ name: 'data', emptyDir: {} }] } })).catch(() => undefined);
-    await cluster.kube.create(pods, pod('linked', idle, {
-      container: { volumeMounts: [{ name: 'data', mountPath: '/data', subPath: 'link/x' }] },
-      spec: { volumes: [{ name: 'data', emptyDir: {} }], initContainers: [container(`require('node:fs').symlinkSync('/etc', process.env.DATA + '/link')`, { name: 'links', volumeMounts: [{ name: 'data', mountPath: '/data' }] })] },
-    }));
-    const waiting = await until('it is refused', async () => { const found = await waitingOf('linked'); return found?.reason === 'CreateContainerConfigError' && found; });
+    await cluster.kube
+      .create(
+        pods,
+        pod('hostile', idle, {
+          container: { volumeMounts: [{ name: 'data', mountPath: '/data', subPath: 'a/../../../etc' }] },
+          spec: { volumes: [{ name: 'data', emptyDir: {} }] },
+        }),
+      )
+      .catch(() => undefined);
+    await cluster.kube.create(
+      pods,
+      pod('linked', idle, {
+        container: { volumeMounts: [{ name: 'data', mountPath: '/data', subPath: 'link/x' }] },
+        spec: {
+          volumes: [{ name: 'data', emptyDir: {} }],
+          initContainers: [
+            container(`require('node:fs').symlinkSync('/etc', process.env.DATA + '/link')`, {
+              name: 'links',
+              volumeMounts: [{ name: 'data', mountPath: '/data' }],
+            }),
+          ],
+        },
+      }),
+    );
+    const waiting = await until('it is refused', async () => {
+      const found = await waitingOf('linked');
+      return found?.reason === 'CreateContainerConfigError' && found;
+    });
     expect(waiting.message).toBe('subPath "link/x" passes a symbolic link');
     expect(isReady(await find('hostile'))).toBe(false);
   });
 
   it('sees the bytes of a Secret in files that no other user reads', async () => {
-    await cluster.kube.create(secrets, { metadata: { name: 'bytes', namespace }, data: { key: Buffer.from([0, 255, 1]).toString('base64') } });
-    await cluster.kube.create(pods, pod('reads', `const fs = require('node:fs'); const file = process.env.DATA + '/key'; console.log([...fs.readFileSync(file)].join(), (fs.statSync(file).mode & 0o777).toString(8)); ${idle}`, {
-      container: { volumeMounts: [{ name: 'data', mountPath: '/data' }] }, spec: { volumes: [{ name: 'data', secret: { secretName: 'bytes' } }] },
-    }));
+    await cluster.kube.create(secrets, {
+      metadata: { name: 'bytes', namespace },
+      data: { key: Buffer.from([0, 255, 1]).toString('base64') },
+    });
+    await cluster.kube.create(
+      pods,
+      pod(
+        'reads',
+        `const fs = require('node:fs'); const file = process.env.DATA + '/key'; console.log([...fs.readFileSync(file)].join(), (fs.statSync(file).mode & 0o777).toString(8)); ${idle}`,
+        {
+          container: { volumeMounts: [{ name: 'data', mountPath: '/data' }] },
+          spec: { volumes: [{ name: 'data', secret: { secretName: 'bytes' } }] },
+        },
+      ),
+    );
     await readyPod(cluster.kube, 'reads');
     await until('it has told', async () => (await logOf('reads')) === '0,255,1 400\n');
   });
@@ -89,11 +148,24 @@ describe('a pod', () => {
 
   it('runs its preStop hook before it is asked to stop, and its postStart hook before it is ready', async () => {
     const append = (word: string) => ['node', '-e', `require('node:fs').appendFileSync(process.env.DATA + '/said', '${word} ')`];
-    await cluster.kube.create(persistentVolumeClaims, { metadata: { name: 'said', namespace }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } } });
-    await cluster.kube.create(pods, pod('hooked', `process.on('SIGTERM', () => { require('node:fs').appendFileSync(process.env.DATA + '/said', 'term'); process.exit(0); }); setInterval(() => {}, 1000);`, {
-      container: { volumeMounts: [{ name: 'data', mountPath: '/data' }], lifecycle: { postStart: { exec: { command: append('start') } }, preStop: { exec: { command: append('stop') } } } },
-      spec: { terminationGracePeriodSeconds: 10, volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'said' } }] },
-    }));
+    await cluster.kube.create(persistentVolumeClaims, {
+      metadata: { name: 'said', namespace },
+      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } },
+    });
+    await cluster.kube.create(
+      pods,
+      pod(
+        'hooked',
+        `process.on('SIGTERM', () => { require('node:fs').appendFileSync(process.env.DATA + '/said', 'term'); process.exit(0); }); setInterval(() => {}, 1000);`,
+        {
+          container: {
+            volumeMounts: [{ name: 'data', mountPath: '/data' }],
+            lifecycle: { postStart: { exec: { command: append('start') } }, preStop: { exec: { command: append('stop') } } },
+          },
+          spec: { terminationGracePeriodSeconds: 10, volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'said' } }] },
+        },
+      ),
+    );
     await readyPod(cluster.kube, 'hooked');
     await cluster.kube.delete(pods, 'hooked', { namespace });
     await gone('hooked');
@@ -102,7 +174,10 @@ describe('a pod', () => {
   });
 
   it('that is deleted by force ends soon after', async () => {
-    await cluster.kube.create(pods, pod('stubborn', `process.on('SIGTERM', () => {}); setInterval(() => {}, 1000);`, { spec: { terminationGracePeriodSeconds: 600 } }));
+    await cluster.kube.create(
+      pods,
+      pod('stubborn', `process.on('SIGTERM', () => {}); setInterval(() => {}, 1000);`, { spec: { terminationGracePeriodSeconds: 600 } }),
+    );
     const pid = pidOf(await readyPod(cluster.kube, 'stubborn'));
     await cluster.kube.delete(pods, 'stubborn', { namespace });
     expect((await find('stubborn'))?.metadata?.deletionTimestamp).toBeTruthy();
@@ -111,8 +186,14 @@ describe('a pod', () => {
   });
 
   it('with a claim waits until the one that has it open has ended', async () => {
-    await cluster.kube.create(persistentVolumeClaims, { metadata: { name: 'shared', namespace }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } } });
-    const claimed = { container: { volumeMounts: [{ name: 'data', mountPath: '/data' }] }, spec: { volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'shared' } }], terminationGracePeriodSeconds: 10 } };
+    await cluster.kube.create(persistentVolumeClaims, {
+      metadata: { name: 'shared', namespace },
+      spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } },
+    });
+    const claimed = {
+      container: { volumeMounts: [{ name: 'data', mountPath: '/data' }] },
+      spec: { volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'shared' } }], terminationGracePeriodSeconds: 10 },
+    };
     const slow = `const file = process.env.DATA + '/open'; require('node:fs').writeFileSync(file, '', { flag: 'wx' }); process.on('SIGTERM', () => setTimeout(() => { require('node:fs').rmSync(file); process.exit(0); }, 700)); setInterval(() => {}, 1000);`;
     await cluster.kube.create(pods, pod('holder', slow, claimed));
     await readyPod(cluster.kube, 'holder');
@@ -131,7 +212,14 @@ describe('a pod', () => {
     const stdout = new PassThrough();
     let printed = '';
     stdout.on('data', (chunk: Buffer) => (printed += chunk.toString()));
-    const running = cluster.kube.exec('left', { namespace, command: ['node', '-e', 'console.log(process.pid); setInterval(() => {}, 1000)'], stdout, signal: leaving.signal }).catch(() => undefined);
+    const running = cluster.kube
+      .exec('left', {
+        namespace,
+        command: ['node', '-e', 'console.log(process.pid); setInterval(() => {}, 1000)'],
+        stdout,
+        signal: leaving.signal,
+      })
+      .catch(() => undefined);
     const pid = Number(await until('it runs', () => printed.trim()));
     leaving.abort();
     await running;
@@ -139,7 +227,13 @@ describe('a pod', () => {
   });
 
   it.runIf(process.getuid?.() === 0)('runs as an unprivileged user when the cluster is root, and owns its volumes', async () => {
-    await cluster.kube.create(pods, pod('user', `console.log(process.getuid(), process.getgid(), process.getgroups().length); ${idle}`, { container: { volumeMounts: [{ name: 'data', mountPath: '/data' }] }, spec: { volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'said' } }] } }));
+    await cluster.kube.create(
+      pods,
+      pod('user', `console.log(process.getuid(), process.getgid(), process.getgroups().length); ${idle}`, {
+        container: { volumeMounts: [{ name: 'data', mountPath: '/data' }] },
+        spec: { volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'said' } }] },
+      }),
+    );
     await readyPod(cluster.kube, 'user');
     const [uid] = (await until('it has told', () => logOf('user'))).split(' ').map(Number);
     expect(uid).toBeGreaterThan(0);

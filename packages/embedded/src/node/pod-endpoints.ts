@@ -15,7 +15,8 @@ export function podEndpoints(find: (pod: PodReference) => PodWorker | undefined)
   const requireRunner = (pod: PodReference, container: string | undefined): ContainerRunner => {
     const runner = requireWorker(pod).runner(container);
     if (!runner) throw badRequest(`container ${container ?? ''} is not valid for pod ${pod.name}`);
-    if (!('status' in runner)) throw badRequest(`a container name must be specified for pod ${pod.name}, choose one of: [${runner.join(' ')}]`);
+    if (!('status' in runner))
+      throw badRequest(`a container name must be specified for pod ${pod.name}, choose one of: [${runner.join(' ')}]`);
     return runner;
   };
   return {
@@ -23,7 +24,8 @@ export function podEndpoints(find: (pod: PodReference) => PodWorker | undefined)
       const runner = requireRunner(pod, options.container);
       const { name } = runner.container;
       const { state, lastState, restartCount } = runner.status;
-      if (options.previous && !lastState?.terminated) throw badRequest(`previous terminated container "${name}" in pod "${pod.name}" not found`);
+      if (options.previous && !lastState?.terminated)
+        throw badRequest(`previous terminated container "${name}" in pod "${pod.name}" not found`);
       if (state?.waiting && !options.previous && restartCount === 0) {
         throw badRequest(`container "${name}" in pod "${pod.name}" is waiting to start: ${state.waiting.message ?? state.waiting.reason}`);
       }

@@ -15,16 +15,25 @@ export interface PodFacts {
 export function podStatusOf(pod: Pod, before: PodStatus, facts: PodFacts, now: string): PodStatus {
   const containersReady = facts.containers.length > 0 && facts.containers.every(({ ready }) => ready);
   const unready = facts.containers.filter(({ ready }) => !ready).map(({ name }) => name);
-  const why = facts.finished ? { reason: 'PodCompleted' } : { reason: 'ContainersNotReady', message: facts.message ?? `containers with unready status: [${unready.join(' ')}]` };
+  const why = facts.finished
+    ? { reason: 'PodCompleted' }
+    : { reason: 'ContainersNotReady', message: facts.message ?? `containers with unready status: [${unready.join(' ')}]` };
   const conditions: PodCondition[] = [];
   const condition = (type: string, holds: boolean, reason: { reason?: string; message?: string } = {}): void => {
     const status = holds ? 'True' : 'False';
     const former = before.conditions?.find((other) => other.type === type);
-    conditions.push({ type, status, lastTransitionTime: former?.status === status ? former.lastTransitionTime : now, ...(holds ? {} : reason) });
+    conditions.push({
+      type,
+      status,
+      lastTransitionTime: former?.status === status ? former.lastTransitionTime : now,
+      ...(holds ? {} : reason),
+    });
   };
   // Gates are others' conditions: the pod is ready when they hold too.
   const gates = pod.spec?.readinessGates ?? [];
-  const openGates = gates.filter(({ conditionType }) => before.conditions?.some(({ type, status }) => type === conditionType && status === 'True'));
+  const openGates = gates.filter(({ conditionType }) =>
+    before.conditions?.some(({ type, status }) => type === conditionType && status === 'True'),
+  );
   condition('Initialized', facts.initialized, { reason: 'ContainersNotInitialized' });
   condition('Ready', containersReady && openGates.length === gates.length, containersReady ? { reason: 'ReadinessGatesNotReady' } : why);
   condition('ContainersReady', containersReady, why);

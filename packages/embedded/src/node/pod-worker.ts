@@ -75,14 +75,18 @@ export class PodWorker {
     this.#reference = { apiVersion: 'v1', kind: 'Pod', name, namespace, uid };
     const { phase } = pod.status ?? {};
     if (phase === 'Succeeded' || phase === 'Failed') this.#finished = phase;
-    const before = new Map([...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])].map((status) => [status.name, status]));
+    const before = new Map(
+      [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])].map((status) => [status.name, status]),
+    );
     const policy = (pod.spec?.restartPolicy as RestartPolicy | undefined) ?? 'Always';
     const runner = (container: Container, restartPolicy: RestartPolicy): ContainerRunner => {
       const log = new ContainerLog(join(this.#folder, 'logs', container.name));
       return new ContainerRunner(container, log, this.#host(restartPolicy), before.get(container.name));
     };
     // An init container has to succeed once.
-    this.#initRunners = (pod.spec?.initContainers ?? []).map((container) => runner(container, isSidecar(container) ? 'Always' : policy === 'Never' ? 'Never' : 'OnFailure'));
+    this.#initRunners = (pod.spec?.initContainers ?? []).map((container) =>
+      runner(container, isSidecar(container) ? 'Always' : policy === 'Never' ? 'Never' : 'OnFailure'),
+    );
     this.#runners = (pod.spec?.containers ?? []).map((container) => runner(container, policy));
     // Last: whatever else fails must not keep an address.
     this.podIP = environment.addresses.take(pod.status?.podIP);
@@ -98,7 +102,8 @@ export class PodWorker {
     if (this.#finished) return;
     this.#status.changed();
     this.#living = this.#live().catch((error: Error) => {
-      if (!this.#stopping.signal.aborted) this.#environment.log(`pod ${this.#reference.namespace}/${this.#reference.name}: ${error.stack ?? error.message}`);
+      if (!this.#stopping.signal.aborted)
+        this.#environment.log(`pod ${this.#reference.namespace}/${this.#reference.name}: ${error.stack ?? error.message}`);
     });
     await Promise.race([this.#status.settled(), delay(toldAfterMs, undefined, { ref: false })]);
   }
@@ -158,7 +163,14 @@ export class PodWorker {
     while (!signal.aborted) {
       try {
         await makePassable(this.#folder);
-        const volumes = await makeVolumes({ client, pod: this.#pod, podIP: this.podIP, folder: this.#folder, owner: ownerOf(), references: referencesOf(client, this.#reference.namespace!) });
+        const volumes = await makeVolumes({
+          client,
+          pod: this.#pod,
+          podIP: this.podIP,
+          folder: this.#folder,
+          owner: ownerOf(),
+          references: referencesOf(client, this.#reference.namespace!),
+        });
         this.#message = undefined;
         return volumes;
       } catch (error) {
@@ -257,13 +269,18 @@ export class PodWorker {
   async #end(graceSeconds: number): Promise<void> {
     await this.#halt(graceSeconds);
     // Others keep the pod from going: they see how it ended.
-    if (this.#pod.metadata?.finalizers?.length) await Promise.race([this.#status.settled(), delay(lastStatusWithinMs, undefined, { ref: false })]);
+    if (this.#pod.metadata?.finalizers?.length)
+      await Promise.race([this.#status.settled(), delay(lastStatusWithinMs, undefined, { ref: false })]);
     await this.#status.close();
     await rm(this.#folder, { recursive: true, force: true });
     const { client, closing } = this.#environment;
     const { name, namespace } = this.#reference;
     // Where the cluster ends first, the deletion is completed at its next start.
-    for (const backOff = createBackOff(100, 5_000); !closing.aborted; await delay(backOff.next(), undefined, { signal: closing }).catch(() => undefined)) {
+    for (
+      const backOff = createBackOff(100, 5_000);
+      !closing.aborted;
+      await delay(backOff.next(), undefined, { signal: closing }).catch(() => undefined)
+    ) {
       try {
         await client.delete(pods, name!, { namespace: namespace!, uid: this.uid, gracePeriodSeconds: 0 });
         return;

@@ -42,7 +42,8 @@ export async function actOnce(action: Probe | LifecycleHandler, target: ProbeTar
     return { success: exitCode === 0, message: output.trim() || `exit code ${exitCode}` };
   }
   if (action.httpGet) return getOnce(action.httpGet, target, signal);
-  if (action.tcpSocket) return connectOnce(action.tcpSocket.host || target.podIP, portNumber(action.tcpSocket.port, target.container), signal);
+  if (action.tcpSocket)
+    return connectOnce(action.tcpSocket.host || target.podIP, portNumber(action.tcpSocket.port, target.container), signal);
   return { success: false, message: 'this kind of action is not supported here' };
 }
 

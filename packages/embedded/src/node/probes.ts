@@ -42,7 +42,7 @@ export function runProbes(target: ProbeTarget, reactions: ProbeReactions, signal
   async function hasStarted(probe: Probe): Promise<boolean> {
     await pause(initialDelayMs(probe));
     let interval = eagerIntervalMs;
-    for (let failures = 0; ; ) {
+    for (let failures = 0; ;) {
       const until = Date.now() + periodMs(probe);
       let result;
       do {
@@ -65,7 +65,7 @@ export function runProbes(target: ProbeTarget, reactions: ProbeReactions, signal
     let hasBeen = false;
     let interval = eagerIntervalMs;
     let toldAt = Date.now();
-    for (let successes = 0, failures = 0; ; ) {
+    for (let successes = 0, failures = 0; ;) {
       const { success, message } = await ask(probe);
       successes = success ? successes + 1 : 0;
       failures = success ? 0 : failures + 1;
@@ -86,7 +86,7 @@ export function runProbes(target: ProbeTarget, reactions: ProbeReactions, signal
 
   async function watchLiveness(probe: Probe): Promise<void> {
     await pause(initialDelayMs(probe));
-    for (let failures = 0; ; ) {
+    for (let failures = 0; ;) {
       const { success, message } = await ask(probe);
       failures = success ? 0 : failures + 1;
       if (!success) reactions.failed('Liveness', message);

@@ -19,7 +19,10 @@ export interface ProjectionContext {
  * The files of a volume that shows objects of the API; `undefined` for a volume of another kind.
  * @throws ContainerError while something that it shows is missing.
  */
-export async function projectionOf({ name, secret, configMap, downwardAPI, projected }: Volume, context: ProjectionContext): Promise<Projection | undefined> {
+export async function projectionOf(
+  { name, secret, configMap, downwardAPI, projected }: Volume,
+  context: ProjectionContext,
+): Promise<Projection | undefined> {
   if (secret) return secretFiles(secret.secretName ?? '', secret, context);
   if (configMap) return configMapFiles(configMap.name ?? '', configMap, context);
   if (downwardAPI) return fieldFiles(downwardAPI.items, context);
@@ -58,10 +61,16 @@ function chosen(values: Values | undefined, { items, optional }: Selection, what
 }
 
 function fieldFiles(items: readonly DownwardAPIVolumeFile[] = [], { pod, podIP }: ProjectionContext): Projection {
-  return new Map(items.map(({ path, fieldRef, resourceFieldRef }) => [
-    path,
-    Buffer.from(resourceFieldRef ? resourceFieldOf(pod, pod.spec!.containers[0]!, resourceFieldRef) : fieldOf(pod, podIP, fieldRef?.fieldPath ?? '')),
-  ]));
+  return new Map(
+    items.map(({ path, fieldRef, resourceFieldRef }) => [
+      path,
+      Buffer.from(
+        resourceFieldRef
+          ? resourceFieldOf(pod, pod.spec!.containers[0]!, resourceFieldRef)
+          : fieldOf(pod, podIP, fieldRef?.fieldPath ?? ''),
+      ),
+    ]),
+  );
 }
 
 /** Readable by their owner alone, whatever mode was asked for: they hold secrets, and no other user has business with them. */
@@ -77,6 +86,7 @@ export async function writeProjection(folder: string, files: Projection, owner: 
 /** @throws ContainerError when `path` would leave `folder`. */
 export function within(folder: string, path: string): string {
   const normal = posix.normalize(path);
-  if (path.includes('\0') || posix.isAbsolute(normal) || normal === '..' || normal.startsWith('../')) throw new ContainerError('CreateContainerConfigError', `path "${path}" leads out of its volume`);
+  if (path.includes('\0') || posix.isAbsolute(normal) || normal === '..' || normal.startsWith('../'))
+    throw new ContainerError('CreateContainerConfigError', `path "${path}" leads out of its volume`);
   return join(folder, normal);
 }

@@ -50,7 +50,7 @@ export class StatusWriter {
     // Changes of one turn are one request.
     await Promise.resolve();
     const { signal } = this.#closing;
-    for (let wait = firstWaitMs; this.#dirty && !signal.aborted; ) {
+    for (let wait = firstWaitMs; this.#dirty && !signal.aborted;) {
       this.#dirty = false;
       try {
         await this.#write();
@@ -68,9 +68,18 @@ export class StatusWriter {
   async #write(): Promise<void> {
     const { name, namespace, uid } = this.#pod.metadata!;
     const status = JSON.parse(JSON.stringify(this.#next(this.#written))) as PodStatus;
-    if (Object.entries(status).every(([field, value]) => isDeepStrictEqual(value, this.#written[field as keyof PodStatus])) && passing.every((field) => field in status === (this.#written[field] !== undefined))) return;
+    if (
+      Object.entries(status).every(([field, value]) => isDeepStrictEqual(value, this.#written[field as keyof PodStatus])) &&
+      passing.every((field) => field in status === (this.#written[field] !== undefined))
+    )
+      return;
     const gone = Object.fromEntries(passing.filter((field) => !(field in status)).map((field) => [field, null]));
-    await this.#client.patch(pods, name!, { metadata: { uid }, status: { ...gone, ...status } }, { namespace: namespace!, subresource: 'status', signal: this.#closing.signal });
+    await this.#client.patch(
+      pods,
+      name!,
+      { metadata: { uid }, status: { ...gone, ...status } },
+      { namespace: namespace!, subresource: 'status', signal: this.#closing.signal },
+    );
     this.#written = status;
   }
 }

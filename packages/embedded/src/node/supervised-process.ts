@@ -55,13 +55,25 @@ export interface SpawnOptions {
   stdin?: boolean;
 }
 
-const signalNumbers: Partial<Record<NodeJS.Signals, number>> = { SIGHUP: 1, SIGINT: 2, SIGQUIT: 3, SIGABRT: 6, SIGKILL: 9, SIGSEGV: 11, SIGPIPE: 13, SIGTERM: 15 };
+const signalNumbers: Partial<Record<NodeJS.Signals, number>> = {
+  SIGHUP: 1,
+  SIGINT: 2,
+  SIGQUIT: 3,
+  SIGABRT: 6,
+  SIGKILL: 9,
+  SIGSEGV: 11,
+  SIGPIPE: 13,
+  SIGTERM: 15,
+};
 
 /**
  * Starts a program in a process group of its own that does not outlive the cluster.
  * @throws the system's error when it cannot be started.
  */
-export async function spawnSupervised(spec: ProcessSpec, { uid, gid, graceSeconds, stdin = false }: SpawnOptions): Promise<SupervisedProcess> {
+export async function spawnSupervised(
+  spec: ProcessSpec,
+  { uid, gid, graceSeconds, stdin = false }: SpawnOptions,
+): Promise<SupervisedProcess> {
   const stopSignal = (spec.stopSignal ?? 'SIGTERM').slice('SIG'.length);
   const child = spawn('/bin/sh', ['-c', supervisor, 'sh', stopSignal, String(Math.ceil(graceSeconds)), spec.file, ...spec.args], {
     detached: true,

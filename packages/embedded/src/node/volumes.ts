@@ -56,13 +56,16 @@ async function claimFolder(claimName: string, { client, pod, owner }: VolumeCont
   const namespace = pod.metadata!.namespace!;
   const claim = await client.find(persistentVolumeClaims, claimName, { namespace });
   if (!claim) throw new ContainerError('ContainerCreating', `persistentvolumeclaim "${claimName}" not found`);
-  if (claim.metadata?.deletionTimestamp) throw new ContainerError('ContainerCreating', `persistentvolumeclaim "${claimName}" is being deleted`);
-  const volume = claim.status?.phase === 'Bound' && claim.spec?.volumeName ? await client.find(persistentVolumes, claim.spec.volumeName) : undefined;
+  if (claim.metadata?.deletionTimestamp)
+    throw new ContainerError('ContainerCreating', `persistentvolumeclaim "${claimName}" is being deleted`);
+  const volume =
+    claim.status?.phase === 'Bound' && claim.spec?.volumeName ? await client.find(persistentVolumes, claim.spec.volumeName) : undefined;
   const path = volume?.spec?.hostPath?.path;
   if (!path) throw new ContainerError('ContainerCreating', `persistentvolumeclaim "${claimName}" is not bound yet`);
   const found = await stat(path).catch(() => undefined);
   // Made with the claim. Were it made again here, lost data would look like a new, empty volume.
-  if (!found?.isDirectory()) throw new ContainerError('ContainerCreating', `the folder ${path} of persistentvolumeclaim "${claimName}" is not there`);
+  if (!found?.isDirectory())
+    throw new ContainerError('ContainerCreating', `the folder ${path} of persistentvolumeclaim "${claimName}" is not there`);
   if (owner.uid !== undefined && found.uid !== owner.uid) {
     // From within, so that a kill halfway leaves the folder itself with its former owner and it is done again.
     await giveAllTo(path, owner);

@@ -36,16 +36,36 @@ const redisOptions = { retryStrategy: () => null, maxRetriesPerRequest: 0, conne
 
 export const drivers: Partial<Record<ServiceType, Driver>> = {
   postgres: {
-    write: (uri, value) => withPostgres({ connectionString: uri }, async (client) => {
-      await client.query('CREATE TABLE IF NOT EXISTS kept (value text)');
-      await client.query('INSERT INTO kept VALUES ($1)', [value]);
-    }),
-    read: (uri) => withPostgres({ connectionString: uri }, async (client) => (await client.query('SELECT value FROM kept')).rows[0]?.value as string | undefined),
-    connectWithoutPassword: (host, port) => withPostgres({ host, port, user: 'skipper', database: 'app', password: '' }, (client) => client.query('SELECT 1')),
+    write: (uri, value) =>
+      withPostgres({ connectionString: uri }, async (client) => {
+        await client.query('CREATE TABLE IF NOT EXISTS kept (value text)');
+        await client.query('INSERT INTO kept VALUES ($1)', [value]);
+      }),
+    read: (uri) =>
+      withPostgres(
+        { connectionString: uri },
+        async (client) => (await client.query('SELECT value FROM kept')).rows[0]?.value as string | undefined,
+      ),
+    connectWithoutPassword: (host, port) =>
+      withPostgres({ host, port, user: 'skipper', database: 'app', password: '' }, (client) => client.query('SELECT 1')),
   },
   redis: {
-    write: (uri, value) => withRedis(() => new Redis(uri, redisOptions), async (client) => { await client.set('kept', value); }),
-    read: (uri) => withRedis(() => new Redis(uri, redisOptions), async (client) => (await client.get('kept')) ?? undefined),
-    connectWithoutPassword: (host, port) => withRedis(() => new Redis({ host, port, ...redisOptions }), (client) => client.get('kept')),
+    write: (uri, value) =>
+      withRedis(
+        () => new Redis(uri, redisOptions),
+        async (client) => {
+          await client.set('kept', value);
+        },
+      ),
+    read: (uri) =>
+      withRedis(
+        () => new Redis(uri, redisOptions),
+        async (client) => (await client.get('kept')) ?? undefined,
+      ),
+    connectWithoutPassword: (host, port) =>
+      withRedis(
+        () => new Redis({ host, port, ...redisOptions }),
+        (client) => client.get('kept'),
+      ),
   },
 };

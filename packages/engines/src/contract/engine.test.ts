@@ -8,7 +8,13 @@ describe.each(engines.map((engine) => [engine.type, engine] as const))('the engi
   const driver = drivers[type];
   if (!driver) throw new Error(`contract/drivers.ts has no driver for ${type}`);
   const container = engine.container({ version: engine.defaultVersion, credentialsSecret: 'db-credentials' });
-  const connection = { host: 'db.default.svc.cluster.local', port: engine.ports[0].port, username: 'skipper', password: 'p@ss/w:rd?#%', database: engine.database };
+  const connection = {
+    host: 'db.default.svc.cluster.local',
+    port: engine.ports[0].port,
+    username: 'skipper',
+    password: 'p@ss/w:rd?#%',
+    database: engine.database,
+  };
 
   describe('definition', () => {
     it('accepts its default version and recognises its own images', () => {
@@ -16,9 +22,13 @@ describe.each(engines.map((engine) => [engine.type, engine] as const))('the engi
       expect(engine.versionOf(engine.image(engine.defaultVersion))).toBe(engine.defaultVersion);
       expect(resolveImage(engine.image(engine.defaultVersion))).toBeDefined();
     });
-    it.each(['', 'latest', '0', '99', '18; rm -rf /', '../18', '18\n', '-1', '18@sha256:0'])('refuses the version %j', (version) => expect(engine.refuses(version)).toBeTruthy());
-    it('does not take images of others for its own', () => expect(engine.versionOf(`docker.io/somebody/${type}:${engine.defaultVersion}`)).toBeUndefined());
-    it('allows the version that is there already', () => expect(engine.refusesChange(engine.defaultVersion, engine.defaultVersion)).toBeUndefined());
+    it.each(['', 'latest', '0', '99', '18; rm -rf /', '../18', '18\n', '-1', '18@sha256:0'])('refuses the version %j', (version) =>
+      expect(engine.refuses(version)).toBeTruthy(),
+    );
+    it('does not take images of others for its own', () =>
+      expect(engine.versionOf(`docker.io/somebody/${type}:${engine.defaultVersion}`)).toBeUndefined());
+    it('allows the version that is there already', () =>
+      expect(engine.refusesChange(engine.defaultVersion, engine.defaultVersion)).toBeUndefined());
     it('escapes every part of its URI', () => {
       const uri = new URL(engine.uri(connection));
       expect(decodeURIComponent(uri.username)).toBe(connection.username);

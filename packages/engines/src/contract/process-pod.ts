@@ -14,7 +14,7 @@ let pods = 0;
 
 /** One pod of an engine as a plain process: what the embedded cluster's node does, reduced to what an engine's contract needs. */
 export class ProcessPod {
-  readonly ip = `127.${80 + (process.pid % 100)}.${process.pid >> 8 & 0xff}.${(pods += 1)}`;
+  readonly ip = `127.${80 + (process.pid % 100)}.${(process.pid >> 8) & 0xff}.${(pods += 1)}`;
   readonly password = 'Secret0123456789';
   readonly engine: Engine;
   readonly #process: ImageProcess;
@@ -31,10 +31,12 @@ export class ProcessPod {
     this.#process = engine.process(version);
     this.#folder = folder;
     const credentials: Record<string, string | undefined> = { username: administrator, password: this.password, database: engine.database };
-    this.#env = Object.fromEntries((engine.container({ version, credentialsSecret: 'credentials' }).env ?? []).flatMap(({ name, value, valueFrom }) => {
-      const actual = valueFrom?.secretKeyRef ? credentials[valueFrom.secretKeyRef.key] : value;
-      return actual === undefined ? [] : [[name, actual]];
-    }));
+    this.#env = Object.fromEntries(
+      (engine.container({ version, credentialsSecret: 'credentials' }).env ?? []).flatMap(({ name, value, valueFrom }) => {
+        const actual = valueFrom?.secretKeyRef ? credentials[valueFrom.secretKeyRef.key] : value;
+        return actual === undefined ? [] : [[name, actual]];
+      }),
+    );
   }
 
   static async create(engine: Engine, version = engine.defaultVersion): Promise<ProcessPod> {
@@ -53,7 +55,13 @@ export class ProcessPod {
   }
 
   uriWith(password: string): string {
-    return this.engine.uri({ host: this.ip, port: this.engine.ports[0].port, username: administrator, password, database: this.engine.database });
+    return this.engine.uri({
+      host: this.ip,
+      port: this.engine.ports[0].port,
+      username: administrator,
+      password,
+      database: this.engine.database,
+    });
   }
 
   /** Starts it and waits until its readiness probe succeeds. */
@@ -118,8 +126,18 @@ export class ProcessPod {
 
   #context(signal: AbortSignal = AbortSignal.timeout(60_000)): ContainerContext {
     return {
-      enginesDir, namespace: 'test', podName: 'db-0', containerName: this.engine.type, podIP: this.ip, env: this.#env, command: undefined, args: undefined,
-      hostPath: (path) => this.#hostPath(path), uid: podUser, gid: podUser, signal,
+      enginesDir,
+      namespace: 'test',
+      podName: 'db-0',
+      containerName: this.engine.type,
+      podIP: this.ip,
+      env: this.#env,
+      command: undefined,
+      args: undefined,
+      hostPath: (path) => this.#hostPath(path),
+      uid: podUser,
+      gid: podUser,
+      signal,
       run: (spec) => this.#run(spec, signal),
     };
   }
@@ -140,9 +158,20 @@ export class ProcessPod {
 
   #spawn(spec: ProcessSpec): ChildProcess {
     this.argumentLists.push([spec.file, ...spec.args].join(' '));
-    const child = spawn(spec.file, spec.args, { env: spec.env ?? {}, cwd: spec.cwd ?? this.#folder, stdio: ['ignore', 'pipe', 'pipe'], detached: true, ...(podUser === undefined ? {} : { uid: podUser, gid: podUser }) });
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => { this.output += chunk; });
-    child.on('error', (error) => { this.output += error.message; });
+    const child = spawn(spec.file, spec.args, {
+      env: spec.env ?? {},
+      cwd: spec.cwd ?? this.#folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+      ...(podUser === undefined ? {} : { uid: podUser, gid: podUser }),
+    });
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk) => {
+        this.output += chunk;
+      });
+    child.on('error', (error) => {
+      this.output += error.message;
+    });
     return child;
   }
 }

@@ -30,7 +30,8 @@ export function probePostgres(host: string, port: number, signal: AbortSignal): 
       const kind = String.fromCharCode(received[0]!);
       if (kind === 'R') return finish('accepting');
       if (kind !== 'E') return finish('silent');
-      if (received.length >= 5 && received.length >= 1 + received.readUInt32BE(1)) finish(sqlState(received) === cannotConnectNow ? 'rejecting' : 'accepting');
+      if (received.length >= 5 && received.length >= 1 + received.readUInt32BE(1))
+        finish(sqlState(received) === cannotConnectNow ? 'rejecting' : 'accepting');
     });
     socket.on('error', () => finish('silent'));
     socket.on('close', () => finish('silent'));
@@ -47,6 +48,9 @@ function startupMessage(): Buffer {
 
 /** The field `C` of an ErrorResponse, whose fields are a letter and a string that ends in a zero. */
 function sqlState(message: Buffer): string | undefined {
-  const fields = message.subarray(5, 1 + message.readUInt32BE(1)).toString('utf8').split('\0');
+  const fields = message
+    .subarray(5, 1 + message.readUInt32BE(1))
+    .toString('utf8')
+    .split('\0');
   return fields.find((field) => field.startsWith('C'))?.slice(1);
 }

@@ -46,10 +46,14 @@ export const postgres: Engine = {
   refuses: (version) => {
     if (!/^\d{1,2}(\.\d{1,3})?$/.test(version)) return `"${version}" is not a version of PostgreSQL; write for example 18 or 17.6.`;
     const major = majorOf(version);
-    return major >= oldestMajor && major <= newestMajor ? undefined : `PostgreSQL ${version} is not supported; ${oldestMajor} to ${newestMajor} are.`;
+    return major >= oldestMajor && major <= newestMajor
+      ? undefined
+      : `PostgreSQL ${version} is not supported; ${oldestMajor} to ${newestMajor} are.`;
   },
-  refusesChange: (from, to) => majorOf(from) === majorOf(to) ? undefined
-    : `The volume holds data of PostgreSQL ${majorOf(from)}, which PostgreSQL ${majorOf(to)} cannot open; set the version back to ${majorOf(from)}, or dump the data and load it into a new service.`,
+  refusesChange: (from, to) =>
+    majorOf(from) === majorOf(to)
+      ? undefined
+      : `The volume holds data of PostgreSQL ${majorOf(from)}, which PostgreSQL ${majorOf(to)} cannot open; set the version back to ${majorOf(from)}, or dump the data and load it into a new service.`,
   ports: [{ name: 'postgres', port }],
   defaultStorage: '5Gi',
   defaultResources: { requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '1Gi' } },
@@ -88,4 +92,3 @@ function initdbOptions(major: number): string[] {
   const locale = major >= 17 ? ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'] : ['--locale=C.UTF-8'];
   return ['--no-instructions', '--encoding=UTF8', ...locale, '--auth-local=trust', '--auth-host=scram-sha-256'];
 }
-

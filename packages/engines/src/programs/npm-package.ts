@@ -37,7 +37,9 @@ export async function fetchNpmPackage(
     options.progress(`unpacking ${wanted.spec}`, 0.8);
     const unpacked = join(temporary, 'package');
     await mkdir(unpacked);
-    await run('tar', ['-xzf', join(temporary, tarball), '-C', unpacked, '--strip-components=1', '--no-same-owner'], { signal: options.signal });
+    await run('tar', ['-xzf', join(temporary, tarball), '-C', unpacked, '--strip-components=1', '--no-same-owner'], {
+      signal: options.signal,
+    });
     await options.complete?.(unpacked);
     await chmod(unpacked, 0o755);
     await moveIntoPlace(unpacked, folder);
@@ -49,10 +51,21 @@ export async function fetchNpmPackage(
 
 async function pack(wanted: NpmPackage, into: string, signal: AbortSignal): Promise<void> {
   try {
-    await run(process.platform === 'win32' ? 'npm.cmd' : 'npm', ['pack', wanted.spec, '--pack-destination', into, '--ignore-scripts', '--loglevel=error'], { signal, cwd: into, maxBuffer: 8 << 20 });
+    await run(
+      process.platform === 'win32' ? 'npm.cmd' : 'npm',
+      ['pack', wanted.spec, '--pack-destination', into, '--ignore-scripts', '--loglevel=error'],
+      { signal, cwd: into, maxBuffer: 8 << 20 },
+    );
   } catch (error) {
-    const reason = (error as { stderr?: string }).stderr?.trim().split('\n').find((line) => !/^npm (error|ERR!) code/.test(line)) ?? (error as Error).message;
-    throw new KipError('engine-unavailable', `npm could not download ${wanted.spec}: ${reason}`, { hint: 'Check that "npm ping" answers; the program is fetched from the registry that npm is configured with.', cause: error });
+    const reason =
+      (error as { stderr?: string }).stderr
+        ?.trim()
+        .split('\n')
+        .find((line) => !/^npm (error|ERR!) code/.test(line)) ?? (error as Error).message;
+    throw new KipError('engine-unavailable', `npm could not download ${wanted.spec}: ${reason}`, {
+      hint: 'Check that "npm ping" answers; the program is fetched from the registry that npm is configured with.',
+      cause: error,
+    });
   }
 }
 
@@ -60,7 +73,9 @@ async function requireIntegrity(file: string, wanted: NpmPackage): Promise<void>
   const hash = createHash('sha512');
   for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
   if (`sha512-${hash.digest('base64')}` === wanted.integrity) return;
-  throw new KipError('engine-unavailable', `The tarball of ${wanted.spec} is not the one that was published: its checksum differs.`, { hint: 'Check what answers as the npm registry ("npm config get registry").' });
+  throw new KipError('engine-unavailable', `The tarball of ${wanted.spec} is not the one that was published: its checksum differs.`, {
+    hint: 'Check what answers as the npm registry ("npm config get registry").',
+  });
 }
 
 /** `rename` onto a folder with contents fails, which is how a caller learns that another one was first. */

@@ -44,10 +44,14 @@ export const redis: Engine = {
   refuses: (version) => {
     if (!/^\d{1,2}(\.\d{1,3}){0,2}$/.test(version)) return `"${version}" is not a version of Redis; write for example 8 or 7.4.`;
     const major = majorOf(version);
-    return major >= oldestMajor && major <= newestMajor ? undefined : `Redis ${version} is not supported; ${oldestMajor} and ${newestMajor} are.`;
+    return major >= oldestMajor && major <= newestMajor
+      ? undefined
+      : `Redis ${version} is not supported; ${oldestMajor} and ${newestMajor} are.`;
   },
-  refusesChange: (from, to) => majorOf(to) >= majorOf(from) ? undefined
-    : `The volume holds data of Redis ${majorOf(from)}, which Redis ${majorOf(to)} cannot read; set the version back to ${majorOf(from)}.`,
+  refusesChange: (from, to) =>
+    majorOf(to) >= majorOf(from)
+      ? undefined
+      : `The volume holds data of Redis ${majorOf(from)}, which Redis ${majorOf(to)} cannot read; set the version back to ${majorOf(from)}.`,
   ports: [{ name: 'redis', port }],
   defaultStorage: '1Gi',
   defaultResources: { requests: { cpu: '50m', memory: '128Mi' }, limits: { memory: '512Mi' } },
@@ -67,7 +71,7 @@ export const redis: Engine = {
     livenessProbe: probe(isAlive, { periodSeconds: 10, timeoutSeconds: 10, failureThreshold: 6 }),
   }),
   scratchPaths: ['/tmp'],
-  uri: ({ host, port: actualPort, username, password }) => `redis://${encodeURIComponent(username)}:${encodeURIComponent(password)}@${host}:${actualPort}`,
+  uri: ({ host, port: actualPort, username, password }) =>
+    `redis://${encodeURIComponent(username)}:${encodeURIComponent(password)}@${host}:${actualPort}`,
   process: () => redisProcess({ acceptsCommands, isAlive }),
 };
-

@@ -19,7 +19,10 @@ const port = 6379;
 export function redisProcess({ acceptsCommands, isAlive }: RedisProcessOptions): ImageProcess {
   const programs = async (context: { enginesDir: string }): Promise<RedisPrograms> => {
     const found = await findRedis(context.enginesDir);
-    if (!found) throw new KipError('engine-unavailable', '"redis-server" is no longer on this machine.', { hint: 'Restart the service: it is then fetched again.' });
+    if (!found)
+      throw new KipError('engine-unavailable', '"redis-server" is no longer on this machine.', {
+        hint: 'Restart the service: it is then fetched again.',
+      });
     return found;
   };
 
@@ -44,7 +47,12 @@ export function redisProcess({ acceptsCommands, isAlive }: RedisProcessOptions):
       await rm(file, { force: true });
       await writeFile(file, config, { mode: 0o600, flag: 'wx' });
       await giveToPod(file, context);
-      return { file: join(folder, 'redis-server'), args: [file], env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC', ...env }, cwd: dataFolder };
+      return {
+        file: join(folder, 'redis-server'),
+        args: [file],
+        env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC', ...env },
+        cwd: dataFolder,
+      };
     },
 
     async exec(argv, context) {
@@ -65,7 +73,13 @@ export function redisProcess({ acceptsCommands, isAlive }: RedisProcessOptions):
 
 function answering(context: ContainerContext, good: (answer: string | undefined) => boolean): BuiltinCommand {
   return async (signal) => {
-    const answer = await pingRedis({ host: context.podIP, port, username: required(context, 'REDIS_USERNAME'), password: required(context, 'REDISCLI_AUTH'), signal });
+    const answer = await pingRedis({
+      host: context.podIP,
+      port,
+      username: required(context, 'REDIS_USERNAME'),
+      password: required(context, 'REDISCLI_AUTH'),
+      signal,
+    });
     return good(answer) ? { exitCode: 0, stdout: `${answer}\n` } : { exitCode: 1, stderr: `${answer ?? 'no answer'}\n` };
   };
 }

@@ -33,7 +33,12 @@ export async function applyCrds(client: KubeClient, log: (message: string) => vo
       await ensure(client, customResourceDefinitions, current, wanted);
     } catch (error) {
       if (!hasReason(error, 'Forbidden')) throw error;
-      if (!current) throw new KipError('forbidden', `The kind "${name}" is not installed on ${client.server} and these credentials may not install it.`, { hint: 'Let an administrator apply deploy/crds.yaml.', cause: error });
+      if (!current)
+        throw new KipError(
+          'forbidden',
+          `The kind "${name}" is not installed on ${client.server} and these credentials may not install it.`,
+          { hint: 'Let an administrator apply deploy/crds.yaml.', cause: error },
+        );
       if (!covers(current, wanted)) log(`may not update the CustomResourceDefinition "${name}"; goes on with the one that is there`);
     }
     await untilServed(client, name);

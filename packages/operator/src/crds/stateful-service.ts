@@ -4,9 +4,14 @@ import { apiVersionOf, serviceNameLimit, serviceTypes, skipperGroup, statefulSer
 /** As the API server's own schema has it for a Quantity, without the sign: nothing here may be negative. */
 const quantityPattern = '^([0-9]+|[0-9]+\\.[0-9]*|\\.[0-9]+)(([KMGTPE]i)|[numkMGTPE]|([eE][+-]?[0-9]{1,3}))?$';
 
-const quantity = (description: string): JSONSchemaProps => ({
-  description, anyOf: [{ type: 'integer' }, { type: 'string' }], pattern: quantityPattern, 'x-kubernetes-int-or-string': true, maxLength: 32,
-} as JSONSchemaProps);
+const quantity = (description: string): JSONSchemaProps =>
+  ({
+    description,
+    anyOf: [{ type: 'integer' }, { type: 'string' }],
+    pattern: quantityPattern,
+    'x-kubernetes-int-or-string': true,
+    maxLength: 32,
+  }) as JSONSchemaProps;
 
 const amounts = (description: string): JSONSchemaProps => ({
   description,
@@ -36,9 +41,20 @@ const spec: JSONSchemaProps = {
   required: ['type'],
   properties: {
     type: { type: 'string', enum: [...serviceTypes], description: 'What runs. Cannot change.' },
-    version: { type: 'string', minLength: 1, maxLength: 63, pattern: '^[0-9A-Za-z]([-._0-9A-Za-z]*[0-9A-Za-z])?$', description: 'Version of the engine as its image\'s tag says it, for example `18`. Left out: the version of the data that is there, else the newest that is known to work.' },
+    version: {
+      type: 'string',
+      minLength: 1,
+      maxLength: 63,
+      pattern: '^[0-9A-Za-z]([-._0-9A-Za-z]*[0-9A-Za-z])?$',
+      description:
+        "Version of the engine as its image's tag says it, for example `18`. Left out: the version of the data that is there, else the newest that is known to work.",
+    },
     storage: quantity('Size of the volume, for example `5Gi`. May grow where the storage class allows it, never shrink.'),
-    storageClassName: { type: 'string', maxLength: 253, description: 'Storage class of the volume. Left out: the cluster\'s default. Cannot change.' },
+    storageClassName: {
+      type: 'string',
+      maxLength: 253,
+      description: "Storage class of the volume. Left out: the cluster's default. Cannot change.",
+    },
     resources: {
       type: 'object',
       description: 'CPU and memory. A change restarts the service.',
@@ -50,8 +66,14 @@ const spec: JSONSchemaProps = {
   },
   'x-kubernetes-validations': [
     { rule: 'self.type == oldSelf.type', message: 'the type cannot change; delete the service and make a new one' },
-    { rule: 'has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)', message: 'the storage class cannot change' },
-    { rule: '!has(self.storage) || !has(oldSelf.storage) || !isQuantity(string(self.storage)) || !isQuantity(string(oldSelf.storage)) || quantity(string(self.storage)).compareTo(quantity(string(oldSelf.storage))) >= 0', message: 'storage can grow but never shrink' },
+    {
+      rule: 'has(self.storageClassName) == has(oldSelf.storageClassName) && (!has(self.storageClassName) || self.storageClassName == oldSelf.storageClassName)',
+      message: 'the storage class cannot change',
+    },
+    {
+      rule: '!has(self.storage) || !has(oldSelf.storage) || !isQuantity(string(self.storage)) || !isQuantity(string(oldSelf.storage)) || quantity(string(self.storage)).compareTo(quantity(string(oldSelf.storage))) >= 0',
+      message: 'storage can grow but never shrink',
+    },
   ],
 } as JSONSchemaProps;
 
@@ -60,14 +82,23 @@ const status: JSONSchemaProps = {
   type: 'object',
   properties: {
     observedGeneration: { type: 'integer', format: 'int64', description: 'The generation of the spec that this status is about.' },
-    conditions: { type: 'array', description: 'Judgements, one of each type.', items: condition, 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] } as JSONSchemaProps,
+    conditions: {
+      type: 'array',
+      description: 'Judgements, one of each type.',
+      items: condition,
+      'x-kubernetes-list-type': 'map',
+      'x-kubernetes-list-map-keys': ['type'],
+    } as JSONSchemaProps,
     version: { type: 'string', description: 'The version that runs.' },
     storage: { type: 'string', description: 'Size of the volume, as far as it is provided.' },
     endpoint: {
       type: 'object',
       description: 'Where clients inside the cluster connect.',
       required: ['host', 'port'],
-      properties: { host: { type: 'string', description: 'DNS name inside the cluster.' }, port: { type: 'integer', format: 'int32', description: 'TCP port.' } },
+      properties: {
+        host: { type: 'string', description: 'DNS name inside the cluster.' },
+        port: { type: 'integer', format: 'int32', description: 'TCP port.' },
+      },
     },
     binding: {
       type: 'object',
@@ -83,43 +114,62 @@ export const statefulServiceCrd: CustomResourceDefinition = {
   kind: 'CustomResourceDefinition',
   metadata: {
     name: `${statefulServices.plural}.${skipperGroup}`,
-    labels: { 'app.kubernetes.io/name': 'skipper', 'app.kubernetes.io/managed-by': 'skipper', 'servicebinding.io/provisioned-service': 'true' },
+    labels: {
+      'app.kubernetes.io/name': 'skipper',
+      'app.kubernetes.io/managed-by': 'skipper',
+      'servicebinding.io/provisioned-service': 'true',
+    },
   },
   spec: {
     group: skipperGroup,
     scope: 'Namespaced',
-    names: { kind: statefulServices.kind, listKind: `${statefulServices.kind}List`, plural: statefulServices.plural, singular: 'statefulservice', shortNames: ['ssvc'], categories: ['all', 'skipper'] },
-    versions: [{
-      name: statefulServices.version,
-      served: true,
-      storage: true,
-      subresources: { status: {} },
-      additionalPrinterColumns: [
-        { name: 'Type', type: 'string', jsonPath: '.spec.type' },
-        { name: 'Version', type: 'string', jsonPath: '.status.version' },
-        { name: 'Ready', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
-        { name: 'Reason', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].reason', priority: 1 },
-        { name: 'Storage', type: 'string', jsonPath: '.status.storage' },
-        { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
-      ],
-      schema: {
-        openAPIV3Schema: {
-          description: `A database, cache, queue or store with one pod and a persistent volume (${apiVersionOf(statefulServices)}).`,
-          type: 'object',
-          required: ['spec'],
-          properties: {
-            apiVersion: { type: 'string' },
-            kind: { type: 'string' },
-            metadata: { type: 'object' },
-            spec,
-            status,
-          },
-          'x-kubernetes-validations': [
-            { rule: `size(self.metadata.name) <= ${serviceNameLimit}`, message: `the name can have at most ${serviceNameLimit} characters` },
-            { rule: "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')", message: 'the name must start with a letter and have lower-case letters, digits and "-" only' },
-          ],
-        } as JSONSchemaProps,
+    names: {
+      kind: statefulServices.kind,
+      listKind: `${statefulServices.kind}List`,
+      plural: statefulServices.plural,
+      singular: 'statefulservice',
+      shortNames: ['ssvc'],
+      categories: ['all', 'skipper'],
+    },
+    versions: [
+      {
+        name: statefulServices.version,
+        served: true,
+        storage: true,
+        subresources: { status: {} },
+        additionalPrinterColumns: [
+          { name: 'Type', type: 'string', jsonPath: '.spec.type' },
+          { name: 'Version', type: 'string', jsonPath: '.status.version' },
+          { name: 'Ready', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].status' },
+          { name: 'Reason', type: 'string', jsonPath: '.status.conditions[?(@.type=="Ready")].reason', priority: 1 },
+          { name: 'Storage', type: 'string', jsonPath: '.status.storage' },
+          { name: 'Age', type: 'date', jsonPath: '.metadata.creationTimestamp' },
+        ],
+        schema: {
+          openAPIV3Schema: {
+            description: `A database, cache, queue or store with one pod and a persistent volume (${apiVersionOf(statefulServices)}).`,
+            type: 'object',
+            required: ['spec'],
+            properties: {
+              apiVersion: { type: 'string' },
+              kind: { type: 'string' },
+              metadata: { type: 'object' },
+              spec,
+              status,
+            },
+            'x-kubernetes-validations': [
+              {
+                rule: `size(self.metadata.name) <= ${serviceNameLimit}`,
+                message: `the name can have at most ${serviceNameLimit} characters`,
+              },
+              {
+                rule: "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+                message: 'the name must start with a letter and have lower-case letters, digits and "-" only',
+              },
+            ],
+          } as JSONSchemaProps,
+        },
       },
-    }],
+    ],
   },
 };

@@ -1,5 +1,15 @@
 import {
-  labels, managedBy, networkPolicies, persistentVolumeClaims, pods, secrets, services, statefulServices, statefulSets, type KubeObject, type ResourceType,
+  labels,
+  managedBy,
+  networkPolicies,
+  persistentVolumeClaims,
+  pods,
+  secrets,
+  services,
+  statefulServices,
+  statefulSets,
+  type KubeObject,
+  type ResourceType,
 } from '@skipper/api';
 import { createInformer, type Informer, type KubeClient } from '@skipper/kube';
 import type { EventRecorder } from '../event-recorder.ts';
@@ -18,7 +28,8 @@ const concurrency = 4;
 /** Watches services and what was made for them, and reconciles each that changed, until closed. */
 export function startStatefulServiceController({ client, recorder, log }: ControllerOptions): { close(): Promise<void> } {
   const ours = `${labels.managedBy}=${managedBy}`;
-  const watchOurs = <T extends KubeObject>(type: ResourceType<T>): Informer<T> => createInformer(client, type, { labelSelector: ours, log });
+  const watchOurs = <T extends KubeObject>(type: ResourceType<T>): Informer<T> =>
+    createInformer(client, type, { labelSelector: ours, log });
   const wanted = createInformer(client, statefulServices, { log });
   const caches = {
     statefulSets: watchOurs(statefulSets),
@@ -40,17 +51,20 @@ export function startStatefulServiceController({ client, recorder, log }: Contro
   });
 
   const stop = new AbortController();
-  void Promise.all(informers.map((informer) => informer.synced(stop.signal))).then(() => {
-    const add = (object: KubeObject, name = object.metadata?.name) => queue.add(`${object.metadata?.namespace}/${name}`);
-    wanted.subscribe(({ object }) => add(object));
-    for (const cache of Object.values(caches) as Informer<KubeObject>[]) {
-      cache.subscribe(({ object }) => {
-        const name = object.metadata?.labels?.[labels.service];
-        if (name) add(object, name);
-      });
-    }
-    for (const service of wanted.list()) add(service);
-  }, () => undefined);
+  void Promise.all(informers.map((informer) => informer.synced(stop.signal))).then(
+    () => {
+      const add = (object: KubeObject, name = object.metadata?.name) => queue.add(`${object.metadata?.namespace}/${name}`);
+      wanted.subscribe(({ object }) => add(object));
+      for (const cache of Object.values(caches) as Informer<KubeObject>[]) {
+        cache.subscribe(({ object }) => {
+          const name = object.metadata?.labels?.[labels.service];
+          if (name) add(object, name);
+        });
+      }
+      for (const service of wanted.list()) add(service);
+    },
+    () => undefined,
+  );
 
   return {
     async close() {

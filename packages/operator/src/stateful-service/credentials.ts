@@ -18,7 +18,13 @@ export function newPassword(): string {
 export function credentialsSecret(service: StatefulService, engine: Engine, password: string): Secret {
   const name = nameOf(service);
   const namespace = namespaceOf(service);
-  const connection = { host: serviceHost(name, namespace), port: engine.ports[0].port, username: administrator, password, database: engine.database };
+  const connection = {
+    host: serviceHost(name, namespace),
+    port: engine.ports[0].port,
+    username: administrator,
+    password,
+    database: engine.database,
+  };
   return {
     apiVersion: 'v1',
     kind: 'Secret',
@@ -38,7 +44,12 @@ export function credentialsSecret(service: StatefulService, engine: Engine, pass
 }
 
 /** What keeps an existing Secret from being used, as a reason and a message; `undefined` when nothing does. */
-export function credentialsProblem(service: StatefulService, engine: Engine, secret: Secret | undefined, hasClaim: boolean): { reason: string; message: string } | undefined {
+export function credentialsProblem(
+  service: StatefulService,
+  engine: Engine,
+  secret: Secret | undefined,
+  hasClaim: boolean,
+): { reason: string; message: string } | undefined {
   const name = childNames.credentials(nameOf(service));
   if (!secret) {
     if (!hasClaim) return undefined;
@@ -48,8 +59,13 @@ export function credentialsProblem(service: StatefulService, engine: Engine, sec
     };
   }
   const type = secret.metadata?.labels?.[labels.type];
-  if (type !== service.spec.type) return { reason: 'OtherType', message: `The Secret "${name}" is left from a service of type ${type ?? 'unknown'}, not ${service.spec.type}. Delete it and its claim, or choose another name.` };
+  if (type !== service.spec.type)
+    return {
+      reason: 'OtherType',
+      message: `The Secret "${name}" is left from a service of type ${type ?? 'unknown'}, not ${service.spec.type}. Delete it and its claim, or choose another name.`,
+    };
   const missing = ['username', 'password', ...(engine.database === undefined ? [] : ['database'])].filter((key) => !secret.data?.[key]);
-  if (missing.length > 0) return { reason: 'Incomplete', message: `The Secret "${name}" lacks ${missing.join(', ')}. Restore it from a backup.` };
+  if (missing.length > 0)
+    return { reason: 'Incomplete', message: `The Secret "${name}" lacks ${missing.join(', ')}. Restore it from a backup.` };
   return undefined;
 }

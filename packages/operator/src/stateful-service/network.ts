@@ -10,7 +10,12 @@ const operatorPodLabels = { [labels.name]: 'skipper-operator' };
 
 export function headlessService(service: StatefulService, engine: Engine): Service {
   return {
-    metadata: { name: childNames.headlessService(nameOf(service)), namespace: namespaceOf(service), labels: childLabels(service), ownerReferences: [ownerReference(service)] },
+    metadata: {
+      name: childNames.headlessService(nameOf(service)),
+      namespace: namespaceOf(service),
+      labels: childLabels(service),
+      ownerReferences: [ownerReference(service)],
+    },
     spec: {
       clusterIP: 'None',
       selector: selectorLabels(service),
@@ -22,17 +27,24 @@ export function headlessService(service: StatefulService, engine: Engine): Servi
 /** Nobody but the pods of the same namespace and the operator reaches the service. */
 export function networkPolicy(service: StatefulService, engine: Engine): NetworkPolicy {
   return {
-    metadata: { name: childNames.networkPolicy(nameOf(service)), namespace: namespaceOf(service), labels: childLabels(service), ownerReferences: [ownerReference(service)] },
+    metadata: {
+      name: childNames.networkPolicy(nameOf(service)),
+      namespace: namespaceOf(service),
+      labels: childLabels(service),
+      ownerReferences: [ownerReference(service)],
+    },
     spec: {
       podSelector: { matchLabels: selectorLabels(service) },
       policyTypes: ['Ingress'],
-      ingress: [{
-        from: [
-          { podSelector: {} },
-          { namespaceSelector: { matchLabels: operatorNamespaceLabels }, podSelector: { matchLabels: operatorPodLabels } },
-        ],
-        ports: engine.ports.map(({ port }) => ({ port, protocol: 'TCP' })),
-      }],
+      ingress: [
+        {
+          from: [
+            { podSelector: {} },
+            { namespaceSelector: { matchLabels: operatorNamespaceLabels }, podSelector: { matchLabels: operatorPodLabels } },
+          ],
+          ports: engine.ports.map(({ port }) => ({ port, protocol: 'TCP' })),
+        },
+      ],
     },
   };
 }

@@ -1,7 +1,16 @@
 import type { StatefulSet } from 'kubernetes-types/apps/v1.d.ts';
 import type { PersistentVolumeClaim, Pod, Secret, Service } from 'kubernetes-types/core/v1.d.ts';
 import type { NetworkPolicy } from 'kubernetes-types/networking/v1.d.ts';
-import { childNames, networkPolicies, persistentVolumeClaims, secrets, services, statefulSets, type KubeObject, type ResourceType } from '@skipper/api';
+import {
+  childNames,
+  networkPolicies,
+  persistentVolumeClaims,
+  secrets,
+  services,
+  statefulSets,
+  type KubeObject,
+  type ResourceType,
+} from '@skipper/api';
 import type { Informer, KubeClient } from '@skipper/kube';
 
 /** Local copies of everything that carries our label. */
@@ -38,4 +47,3 @@ export async function observe(client: KubeClient, caches: Caches, namespace: str
   // A pod is only read, never made: the cache is enough.
   return { statefulSet, headlessService, networkPolicy, claim, secret, pod: caches.pods.get(childNames.pod(name), namespace) };
 }
-

@@ -20,7 +20,14 @@ export function selectorLabels(service: StatefulService): Record<string, string>
 }
 
 export function ownerReference(service: StatefulService): OwnerReference {
-  return { apiVersion: apiVersionOf(statefulServices), kind: statefulServices.kind, name: nameOf(service), uid: service.metadata?.uid ?? '', controller: true, blockOwnerDeletion: true };
+  return {
+    apiVersion: apiVersionOf(statefulServices),
+    kind: statefulServices.kind,
+    name: nameOf(service),
+    uid: service.metadata?.uid ?? '',
+    controller: true,
+    blockOwnerDeletion: true,
+  };
 }
 
 /** Children that live and die with the service: ours when it is their controller. */

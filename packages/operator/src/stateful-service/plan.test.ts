@@ -8,7 +8,10 @@ import { foreignObjects, ownerReference } from './ownership.ts';
 import { decideStorage } from './storage.ts';
 import { resourcesOf, statefulSet } from './workload.ts';
 
-const service = (spec: Partial<StatefulServiceSpec> = {}): StatefulService => ({ metadata: { name: 'db', namespace: 'default', uid: 'uid-1', generation: 1 }, spec: { type: 'postgres', ...spec } });
+const service = (spec: Partial<StatefulServiceSpec> = {}): StatefulService => ({
+  metadata: { name: 'db', namespace: 'default', uid: 'uid-1', generation: 1 },
+  spec: { type: 'postgres', ...spec },
+});
 const postgres = engineOf('postgres');
 
 describe.each(engines.map((engine) => [engine.type, engine] as const))('the StatefulSet of %s', (type, engine) => {
@@ -17,31 +20,72 @@ describe.each(engines.map((engine) => [engine.type, engine] as const))('the Stat
     expect(pod.securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } });
     expect(pod.automountServiceAccountToken).toBe(false);
     for (const container of pod.containers) {
-      expect(container.securityContext).toEqual({ allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } });
+      expect(container.securityContext).toEqual({
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ['ALL'] },
+      });
     }
-    for (const volume of pod.volumes ?? []) expect(Object.keys(volume).filter((key) => key !== 'name').every((key) => ['emptyDir', 'persistentVolumeClaim'].includes(key))).toBe(true);
+    for (const volume of pod.volumes ?? [])
+      expect(
+        Object.keys(volume)
+          .filter((key) => key !== 'name')
+          .every((key) => ['emptyDir', 'persistentVolumeClaim'].includes(key)),
+      ).toBe(true);
   });
   it('gives the engine time to stop', () => expect(pod.terminationGracePeriodSeconds).toBeGreaterThanOrEqual(30));
-  it('mounts every folder that is written', () => expect(pod.containers[0]?.volumeMounts?.map(({ mountPath }) => mountPath)).toEqual(expect.arrayContaining([engine.dataPath, ...engine.scratchPaths])));
+  it('mounts every folder that is written', () =>
+    expect(pod.containers[0]?.volumeMounts?.map(({ mountPath }) => mountPath)).toEqual(
+      expect.arrayContaining([engine.dataPath, ...engine.scratchPaths]),
+    ));
 });
 
 describe('a restart', () => {
-  const template = (restartedAt?: string) => statefulSet({ ...service(), metadata: { ...service().metadata, annotations: { other: 'x', ...(restartedAt ? { 'skipper.dev/restarted-at': restartedAt } : {}) } } }, postgres, '18').spec!.template.metadata;
-  it('changes the pod template', () => expect(template('2026-01-01T00:00:00Z')?.annotations).toEqual({ 'skipper.dev/restarted-at': '2026-01-01T00:00:00Z' }));
+  const template = (restartedAt?: string) =>
+    statefulSet(
+      {
+        ...service(),
+        metadata: {
+          ...service().metadata,
+          annotations: { other: 'x', ...(restartedAt ? { 'skipper.dev/restarted-at': restartedAt } : {}) },
+        },
+      },
+      postgres,
+      '18',
+    ).spec!.template.metadata;
+  it('changes the pod template', () =>
+    expect(template('2026-01-01T00:00:00Z')?.annotations).toEqual({ 'skipper.dev/restarted-at': '2026-01-01T00:00:00Z' }));
   it('leaves the template alone when none was asked for', () => expect(template()?.annotations).toBeUndefined());
 });
 
 describe('resourcesOf', () => {
   it.each([
     ['nothing', {}, { requests: { cpu: '100m', memory: '256Mi' }, limits: { memory: '1Gi' } }],
-    ['a limit below the default request', { limits: { memory: '128Mi' } }, { requests: { cpu: '100m', memory: '128Mi' }, limits: { memory: '128Mi' } }],
-    ['a request above the default limit', { requests: { memory: '2Gi' } }, { requests: { cpu: '100m', memory: '2Gi' }, limits: { memory: '2Gi' } }],
-    ['both', { requests: { cpu: '1', memory: '1Gi' }, limits: { cpu: '2', memory: '3Gi' } }, { requests: { cpu: '1', memory: '1Gi' }, limits: { cpu: '2', memory: '3Gi' } }],
-  ])('fits the defaults to %s', (_, resources, expected) => expect(resourcesOf({ type: 'postgres', resources }, postgres)).toEqual(expected));
+    [
+      'a limit below the default request',
+      { limits: { memory: '128Mi' } },
+      { requests: { cpu: '100m', memory: '128Mi' }, limits: { memory: '128Mi' } },
+    ],
+    [
+      'a request above the default limit',
+      { requests: { memory: '2Gi' } },
+      { requests: { cpu: '100m', memory: '2Gi' }, limits: { memory: '2Gi' } },
+    ],
+    [
+      'both',
+      { requests: { cpu: '1', memory: '1Gi' }, limits: { cpu: '2', memory: '3Gi' } },
+      { requests: { cpu: '1', memory: '1Gi' }, limits: { cpu: '2', memory: '3Gi' } },
+    ],
+  ])('fits the defaults to %s', (_, resources, expected) =>
+    expect(resourcesOf({ type: 'postgres', resources }, postgres)).toEqual(expected),
+  );
 });
 
 describe('decideStorage', () => {
-  const claim = (requested: string, capacity?: string): PersistentVolumeClaim => ({ spec: { resources: { requests: { storage: requested } } }, status: capacity ? { capacity: { storage: capacity } } : {} });
+  const claim = (requested: string, capacity?: string): PersistentVolumeClaim => ({
+    spec: { resources: { requests: { storage: requested } } },
+    status: capacity ? { capacity: { storage: capacity } } : {},
+  });
   it.each([
     ['leaves a volume of the wanted size', '5Gi', claim('5Gi', '5Gi'), { kind: 'enough' }],
     ['leaves a size that nobody named', undefined, claim('20Gi', '20Gi'), { kind: 'enough' }],
@@ -58,7 +102,8 @@ describe('credentials', () => {
     expect(made.size).toBe(200);
     for (const password of made) expect(password).toMatch(/^[A-Za-z0-9]{32}$/);
   });
-  it('are not minted over data', () => expect(credentialsProblem(service(), postgres, undefined, true)?.reason).toBe('DataWithoutCredentials'));
+  it('are not minted over data', () =>
+    expect(credentialsProblem(service(), postgres, undefined, true)?.reason).toBe('DataWithoutCredentials'));
   it('are made where there is no data', () => expect(credentialsProblem(service(), postgres, undefined, false)).toBeUndefined());
   it('must be of the same type', () => {
     const secret = credentialsSecret(service({ type: 'redis' }), engineOf('redis'), 'x');
@@ -66,28 +111,51 @@ describe('credentials', () => {
   });
   it('must be whole', () => {
     const secret = credentialsSecret(service(), postgres, 'x');
-    expect(credentialsProblem(service(), postgres, { ...secret, data: { username: 'eA==' } }, true)?.message).toContain('password, database');
+    expect(credentialsProblem(service(), postgres, { ...secret, data: { username: 'eA==' } }, true)?.message).toContain(
+      'password, database',
+    );
   });
 });
 
 describe('foreignObjects', () => {
-  const none = { statefulSet: undefined, headlessService: undefined, networkPolicy: undefined, claim: undefined, secret: undefined, pod: undefined };
+  const none = {
+    statefulSet: undefined,
+    headlessService: undefined,
+    networkPolicy: undefined,
+    claim: undefined,
+    secret: undefined,
+    pod: undefined,
+  };
   it('knows its own children by their owner, and what it keeps by its labels', () => {
     const secret = credentialsSecret(service(), postgres, 'x');
-    expect(foreignObjects(service(), { ...none, secret, statefulSet: { metadata: { ownerReferences: [ownerReference(service())] } } })).toEqual([]);
+    expect(
+      foreignObjects(service(), { ...none, secret, statefulSet: { metadata: { ownerReferences: [ownerReference(service())] } } }),
+    ).toEqual([]);
   });
   it('names what another service or somebody else made', () => {
     const other = ownerReference({ ...service(), metadata: { ...service().metadata, uid: 'uid-2' } });
-    expect(foreignObjects(service(), { ...none, claim: {}, statefulSet: { metadata: { ownerReferences: [other] } } })).toEqual(['StatefulSet "db"', 'PersistentVolumeClaim "data-db-0"']);
+    expect(foreignObjects(service(), { ...none, claim: {}, statefulSet: { metadata: { ownerReferences: [other] } } })).toEqual([
+      'StatefulSet "db"',
+      'PersistentVolumeClaim "data-db-0"',
+    ]);
   });
 });
 
 describe('summarize', () => {
   const running = isTrue(conditionTypes.workloadReady, 'Running', 'It runs.');
   const [name, storage] = [isTrue(conditionTypes.nameFree, 'NameFree', ''), isTrue(conditionTypes.storageReady, 'StorageReady', '')];
-  it('is ready when all is', () => expect(summarize([name, storage, running])[0]).toMatchObject({ type: 'Ready', status: 'True', reason: 'Running' }));
-  it('names what stands in the way', () => expect(summarize([isFalse(conditionTypes.nameFree, 'NameTaken', 'taken'), running])[0]).toMatchObject({ type: 'Ready', status: 'False', reason: 'NameTaken' }));
+  it('is ready when all is', () =>
+    expect(summarize([name, storage, running])[0]).toMatchObject({ type: 'Ready', status: 'True', reason: 'Running' }));
+  it('names what stands in the way', () =>
+    expect(summarize([isFalse(conditionTypes.nameFree, 'NameTaken', 'taken'), running])[0]).toMatchObject({
+      type: 'Ready',
+      status: 'False',
+      reason: 'NameTaken',
+    }));
   it('stays ready when the volume cannot grow, and says so', () => {
-    expect(summarize([name, isFalse(conditionTypes.storageReady, 'ExpansionUnsupported', 'It keeps 5Gi.'), running])[0]).toMatchObject({ status: 'True', message: 'It runs. It keeps 5Gi.' });
+    expect(summarize([name, isFalse(conditionTypes.storageReady, 'ExpansionUnsupported', 'It keeps 5Gi.'), running])[0]).toMatchObject({
+      status: 'True',
+      message: 'It runs. It keeps 5Gi.',
+    });
   });
 });

@@ -1,7 +1,19 @@
 import type { PersistentVolumeClaim, Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { StatefulSet } from 'kubernetes-types/apps/v1.d.ts';
 import {
-  childNames, conditionTypes, hasCode, labels, networkPolicies, persistentVolumeClaims, pods, secrets, serviceFinalizer, services, statefulServices, statefulSets, storageClasses,
+  childNames,
+  conditionTypes,
+  hasCode,
+  labels,
+  networkPolicies,
+  persistentVolumeClaims,
+  pods,
+  secrets,
+  serviceFinalizer,
+  services,
+  statefulServices,
+  statefulSets,
+  storageClasses,
   type StatefulService,
 } from '@skipper/api';
 import { engineOf, type Engine } from '@skipper/engines';
@@ -51,7 +63,14 @@ interface Pass {
 async function act(context: ReconcilerContext, service: StatefulService, seen: Observed): Promise<Pass> {
   const { client } = context;
   const engine = findEngine(service);
-  if (!engine) return blocked(isFalse(conditionTypes.workloadReady, 'UnsupportedType', `Services of type "${service.spec.type}" cannot be made by this version of Skipper.`));
+  if (!engine)
+    return blocked(
+      isFalse(
+        conditionTypes.workloadReady,
+        'UnsupportedType',
+        `Services of type "${service.spec.type}" cannot be made by this version of Skipper.`,
+      ),
+    );
 
   const foreign = foreignObjects(service, seen);
   if (foreign.length > 0) {
@@ -64,17 +83,33 @@ async function act(context: ReconcilerContext, service: StatefulService, seen: O
   const held = versionOnVolume(seen.claim);
   const refusal = engine.refuses(version) ?? (held === undefined ? undefined : engine.refusesChange(held, version));
   const credentials = credentialsProblem(service, engine, seen.secret, seen.claim !== undefined);
-  const storage = seen.claim ? `${seen.claim.status?.capacity?.['storage'] ?? seen.claim.spec?.resources?.requests?.['storage']}` : undefined;
+  const storage = seen.claim
+    ? `${seen.claim.status?.capacity?.['storage'] ?? seen.claim.spec?.resources?.requests?.['storage']}`
+    : undefined;
   const basis = { engine, version: held ?? version, storage, bound: seen.secret !== undefined };
-  if (credentials) return { findings: { ...basis, judgements: [nameFree, isFalse(conditionTypes.credentialsReady, credentials.reason, credentials.message)] } };
-  if (refusal !== undefined) return { findings: { ...basis, judgements: [nameFree, isFalse(conditionTypes.workloadReady, 'VersionRefused', refusal)] } };
+  if (credentials)
+    return {
+      findings: { ...basis, judgements: [nameFree, isFalse(conditionTypes.credentialsReady, credentials.reason, credentials.message)] },
+    };
+  if (refusal !== undefined)
+    return { findings: { ...basis, judgements: [nameFree, isFalse(conditionTypes.workloadReady, 'VersionRefused', refusal)] } };
 
   // Secret, then claim: a claim without a Secret means that the password of its data is lost.
   if (!seen.secret) await client.create(secrets, credentialsSecret(service, engine, newPassword()), { fieldManager });
-  const credentialsReady = isTrue(conditionTypes.credentialsReady, 'CredentialsReady', `The connection details are in the Secret "${childNames.credentials(nameOf(service))}".`);
+  const credentialsReady = isTrue(
+    conditionTypes.credentialsReady,
+    'CredentialsReady',
+    `The connection details are in the Secret "${childNames.credentials(nameOf(service))}".`,
+  );
   const claim = seen.claim ?? (await client.create(persistentVolumeClaims, dataClaim(service, engine, version), { fieldManager }));
   if (seen.claim && !seen.statefulSet && isOlder(seen.claim, service)) {
-    await context.recorder.record(statefulServices, service, 'Normal', 'Adopted', `Took over the volume claim "${nameOf(seen.claim)}" and its credentials, which an earlier service left.`);
+    await context.recorder.record(
+      statefulServices,
+      service,
+      'Normal',
+      'Adopted',
+      `Took over the volume claim "${nameOf(seen.claim)}" and its credentials, which an earlier service left.`,
+    );
   }
   if (seen.claim && held !== version) await noteVersion(client, seen.claim, version);
   const storageReady = await settleStorage(client, service, claim);
@@ -88,7 +123,15 @@ async function act(context: ReconcilerContext, service: StatefulService, seen: O
   const workload = state.ready
     ? isTrue(conditionTypes.workloadReady, state.reason, `${engine.title} ${version} runs and accepts connections.`)
     : isFalse(conditionTypes.workloadReady, state.reason, state.message);
-  return { findings: { ...basis, version, bound: true, storage: storage ?? sizeOf(claim), judgements: [nameFree, credentialsReady, storageReady, workload] } };
+  return {
+    findings: {
+      ...basis,
+      version,
+      bound: true,
+      storage: storage ?? sizeOf(claim),
+      judgements: [nameFree, credentialsReady, storageReady, workload],
+    },
+  };
 }
 
 function blocked(judgement: Judgement, requeueAfterMs?: number): Pass {
@@ -107,11 +150,21 @@ function findEngine(service: StatefulService): Engine | undefined {
 async function holdService(client: KubeClient, service: StatefulService): Promise<void> {
   const finalizers = service.metadata?.finalizers ?? [];
   if (finalizers.includes(serviceFinalizer)) return;
-  await client.patch(statefulServices, nameOf(service), { metadata: { finalizers: [...finalizers, serviceFinalizer], resourceVersion: service.metadata?.resourceVersion } }, { namespace: namespaceOf(service), fieldManager });
+  await client.patch(
+    statefulServices,
+    nameOf(service),
+    { metadata: { finalizers: [...finalizers, serviceFinalizer], resourceVersion: service.metadata?.resourceVersion } },
+    { namespace: namespaceOf(service), fieldManager },
+  );
 }
 
 async function noteVersion(client: KubeClient, claim: PersistentVolumeClaim, version: string): Promise<void> {
-  await client.patch(persistentVolumeClaims, nameOf(claim), { metadata: { labels: { [labels.version]: version } } }, { namespace: namespaceOf(claim), fieldManager });
+  await client.patch(
+    persistentVolumeClaims,
+    nameOf(claim),
+    { metadata: { labels: { [labels.version]: version } } },
+    { namespace: namespaceOf(claim), fieldManager },
+  );
 }
 
 /** Asks for growth where the storage class allows it. */
@@ -126,9 +179,18 @@ async function settleStorage(client: KubeClient, service: StatefulService, claim
     return isFalse(type, 'Resizing', `The volume grows to ${decision.size}.${pending ? ` ${pending}` : ''}`);
   }
   if (!(await mayGrow(client, claim))) {
-    return isFalse(type, 'ExpansionUnsupported', `The volume keeps its ${current}: its storage class "${claim.spec?.storageClassName ?? ''}" does not allow volumes to grow. To have more, move the data to a new service of that size.`);
+    return isFalse(
+      type,
+      'ExpansionUnsupported',
+      `The volume keeps its ${current}: its storage class "${claim.spec?.storageClassName ?? ''}" does not allow volumes to grow. To have more, move the data to a new service of that size.`,
+    );
   }
-  await client.patch(persistentVolumeClaims, nameOf(claim), { spec: { resources: { requests: { storage: decision.size } } } }, { namespace: namespaceOf(claim), fieldManager });
+  await client.patch(
+    persistentVolumeClaims,
+    nameOf(claim),
+    { spec: { resources: { requests: { storage: decision.size } } } },
+    { namespace: namespaceOf(claim), fieldManager },
+  );
   return isFalse(type, 'Resizing', `The volume grows from ${current} to ${decision.size}.`);
 }
 
@@ -141,7 +203,8 @@ async function mayGrow(client: KubeClient, claim: PersistentVolumeClaim): Promis
 /** A StatefulSet waits for a pod to be Ready before it replaces it, so a pod that can never be Ready would keep its mended successor away. https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback */
 async function replaceStuckPod(client: KubeClient, set: StatefulSet, pod: Pod): Promise<void> {
   const ready = pod.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True');
-  if (ready || pod.metadata?.deletionTimestamp || set.status?.observedGeneration !== set.metadata?.generation || !isOutdated(set, pod)) return;
+  if (ready || pod.metadata?.deletionTimestamp || set.status?.observedGeneration !== set.metadata?.generation || !isOutdated(set, pod))
+    return;
   await client.delete(pods, nameOf(pod), { namespace: namespaceOf(pod), uid: pod.metadata?.uid });
 }
 

@@ -34,8 +34,17 @@ export function statusOf(service: StatefulService, findings: Findings, now: Date
 export async function writeStatus(client: KubeClient, service: StatefulService, status: StatefulServiceStatus): Promise<boolean> {
   if (isDeepStrictEqual(normal(service.status), normal(status))) return false;
   // A merge patch keeps what it does not name: what is gone is named as null.
-  const gone = Object.fromEntries(Object.keys(service.status ?? {}).filter((key) => !(key in status)).map((key) => [key, null]));
-  await client.patch(statefulServices, nameOf(service), { metadata: { uid: service.metadata?.uid }, status: { ...gone, ...status } }, { namespace: namespaceOf(service), subresource: 'status', fieldManager });
+  const gone = Object.fromEntries(
+    Object.keys(service.status ?? {})
+      .filter((key) => !(key in status))
+      .map((key) => [key, null]),
+  );
+  await client.patch(
+    statefulServices,
+    nameOf(service),
+    { metadata: { uid: service.metadata?.uid }, status: { ...gone, ...status } },
+    { namespace: namespaceOf(service), subresource: 'status', fieldManager },
+  );
   return true;
 }
 

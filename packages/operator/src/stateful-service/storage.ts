@@ -6,7 +6,11 @@ import { childLabels, nameOf, namespaceOf } from './ownership.ts';
 /** The claim for a new volume. It has no owner, because the data outlives the service unless its deletion is asked for. */
 export function dataClaim(service: StatefulService, engine: Engine, version: string): PersistentVolumeClaim {
   return {
-    metadata: { name: childNames.claim(nameOf(service)), namespace: namespaceOf(service), labels: { ...childLabels(service), [labels.version]: version } },
+    metadata: {
+      name: childNames.claim(nameOf(service)),
+      namespace: namespaceOf(service),
+      labels: { ...childLabels(service), [labels.version]: version },
+    },
     spec: {
       accessModes: ['ReadWriteOnce'],
       resources: { requests: { storage: service.spec.storage ?? engine.defaultStorage } },

@@ -1,4 +1,14 @@
-import { annotations, persistentVolumeClaims, secrets, serviceFinalizer, statefulServices, statefulSets, type KubeObject, type ResourceType, type StatefulService } from '@skipper/api';
+import {
+  annotations,
+  persistentVolumeClaims,
+  secrets,
+  serviceFinalizer,
+  statefulServices,
+  statefulSets,
+  type KubeObject,
+  type ResourceType,
+  type StatefulService,
+} from '@skipper/api';
 import { hasReason, type KubeClient } from '@skipper/kube';
 import { fieldManager } from '../apply.ts';
 import type { Observed } from './observe.ts';
@@ -40,7 +50,12 @@ async function remove<T extends KubeObject>(client: KubeClient, type: ResourceTy
 async function releaseService(client: KubeClient, service: StatefulService): Promise<void> {
   const finalizers = service.metadata?.finalizers?.filter((finalizer) => finalizer !== serviceFinalizer);
   try {
-    await client.patch(statefulServices, nameOf(service), { metadata: { finalizers, resourceVersion: service.metadata?.resourceVersion } }, { namespace: namespaceOf(service), fieldManager });
+    await client.patch(
+      statefulServices,
+      nameOf(service),
+      { metadata: { finalizers, resourceVersion: service.metadata?.resourceVersion } },
+      { namespace: namespaceOf(service), fieldManager },
+    );
   } catch (error) {
     if (!hasReason(error, 'NotFound')) throw error;
   }

@@ -21,7 +21,8 @@ export function workloadState(set: StatefulSet | undefined, pod: Pod | undefined
   const condition = (type: string) => pod.status?.conditions?.find((candidate) => candidate.type === type);
   if (condition('Ready')?.status === 'True') return { ready: true, reason: 'Running', message: 'It runs and accepts connections.' };
   const scheduled = condition('PodScheduled');
-  if (scheduled?.status === 'False') return notReady('Unschedulable', `No node takes pod "${name}": ${scheduled.message ?? 'the scheduler gave no reason'}`);
+  if (scheduled?.status === 'False')
+    return notReady('Unschedulable', `No node takes pod "${name}": ${scheduled.message ?? 'the scheduler gave no reason'}`);
   const container = pod.status?.containerStatuses?.[0];
   return container ? containerState(name, container) : notReady('Starting', pod.status?.message ?? `Pod "${name}" is being prepared.`);
 }
@@ -29,12 +30,21 @@ export function workloadState(set: StatefulSet | undefined, pod: Pod | undefined
 function containerState(pod: string, status: ContainerStatus): WorkloadState {
   const waiting = status.state?.waiting;
   const ended = status.state?.terminated ?? status.lastState?.terminated;
-  const ending = ended ? ` It ended with ${ended.signal ? `signal ${ended.signal}` : `exit code ${ended.exitCode ?? 'unknown'}`}${ended.reason === 'OOMKilled' ? ' for lack of memory: raise its memory limit' : ''}${ended.message ? ` (${ended.message.trim()})` : ''}.` : '';
-  if (waiting?.reason === 'CrashLoopBackOff') return notReady('CrashLoopBackOff', `Pod "${pod}" fails again and again after its start.${ending} Its log says why: kubectl logs ${pod} --previous`);
+  const ending = ended
+    ? ` It ended with ${ended.signal ? `signal ${ended.signal}` : `exit code ${ended.exitCode ?? 'unknown'}`}${ended.reason === 'OOMKilled' ? ' for lack of memory: raise its memory limit' : ''}${ended.message ? ` (${ended.message.trim()})` : ''}.`
+    : '';
+  if (waiting?.reason === 'CrashLoopBackOff')
+    return notReady(
+      'CrashLoopBackOff',
+      `Pod "${pod}" fails again and again after its start.${ending} Its log says why: kubectl logs ${pod} --previous`,
+    );
   if (waiting?.reason && starting.has(waiting.reason)) return notReady('Starting', waiting.message ?? `Pod "${pod}" is being prepared.`);
   if (waiting?.reason) return notReady(waiting.reason, `Pod "${pod}" cannot start: ${waiting.message ?? waiting.reason}`);
   if (status.state?.terminated) return notReady('Stopped', `Pod "${pod}" stopped.${ending}`);
-  return notReady('Starting', `Pod "${pod}" runs but does not accept connections yet.${ended && (status.restartCount ?? 0) > 0 ? ending : ''}`);
+  return notReady(
+    'Starting',
+    `Pod "${pod}" runs but does not accept connections yet.${ended && (status.restartCount ?? 0) > 0 ? ending : ''}`,
+  );
 }
 
 /** Whether the pod was made from an older template than the StatefulSet has now. */

@@ -13,7 +13,12 @@ export function statefulSet(service: StatefulService, engine: Engine, version: s
   // A changed template is what makes Kubernetes replace the pod.
   const restartedAt = service.metadata?.annotations?.[annotations.restartedAt];
   return {
-    metadata: { name: childNames.statefulSet(name), namespace: namespaceOf(service), labels: childLabels(service), ownerReferences: [ownerReference(service)] },
+    metadata: {
+      name: childNames.statefulSet(name),
+      namespace: namespaceOf(service),
+      labels: childLabels(service),
+      ownerReferences: [ownerReference(service)],
+    },
     spec: {
       replicas: 1,
       serviceName: childNames.headlessService(name),
@@ -25,7 +30,12 @@ export function statefulSet(service: StatefulService, engine: Engine, version: s
           automountServiceAccountToken: false,
           enableServiceLinks: false,
           terminationGracePeriodSeconds: engine.terminationGracePeriodSeconds,
-          securityContext: { runAsNonRoot: true, fsGroupChangePolicy: 'OnRootMismatch', seccompProfile: { type: 'RuntimeDefault' }, ...engine.podSecurityContext },
+          securityContext: {
+            runAsNonRoot: true,
+            fsGroupChangePolicy: 'OnRootMismatch',
+            seccompProfile: { type: 'RuntimeDefault' },
+            ...engine.podSecurityContext,
+          },
           containers: [container(service, engine, version)],
           volumes: volumes(service, engine),
         },

@@ -8,9 +8,17 @@ import { embeddedName } from '../../target-cluster.ts';
 /** `kip cluster list` */
 export async function listClusters(options: GlobalOptions & OutputOptions): Promise<void> {
   const kubeconfig = await loadKubeconfig(options.kubeconfig ? { files: [options.kubeconfig] } : {});
-  const chosen = options.context ?? readSettings().context ?? (process.env['KUBECONFIG'] || options.kubeconfig ? kubeconfig.currentContext : embeddedName);
+  const chosen =
+    options.context ??
+    readSettings().context ??
+    (process.env['KUBECONFIG'] || options.kubeconfig ? kubeconfig.currentContext : embeddedName);
   const clusters = [
-    { name: embeddedName, server: existsSync(embeddedKubeconfig()) ? serverOf(await loadKubeconfig({ files: [embeddedKubeconfig()] }), 'kip') : 'not made yet: kip up' },
+    {
+      name: embeddedName,
+      server: existsSync(embeddedKubeconfig())
+        ? serverOf(await loadKubeconfig({ files: [embeddedKubeconfig()] }), 'kip')
+        : 'not made yet: kip up',
+    },
     ...[...kubeconfig.contexts.keys()].map((name) => ({ name, server: serverOf(kubeconfig, name) })),
   ].map((cluster) => ({ ...cluster, current: cluster.name === chosen }));
   if (await printData(options, clusters)) return;

@@ -1,4 +1,17 @@
-import { KipError, labels, leases, namespaces, requirePositiveQuantity, requireServiceName, serviceTypes, statefulServices, customResourceDefinitions, type Scope, type ServiceType, type StatefulService } from '@skipper/api';
+import {
+  KipError,
+  labels,
+  leases,
+  namespaces,
+  requirePositiveQuantity,
+  requireServiceName,
+  serviceTypes,
+  statefulServices,
+  customResourceDefinitions,
+  type Scope,
+  type ServiceType,
+  type StatefulService,
+} from '@skipper/api';
 import { engineOf } from '@skipper/engines';
 import { hasReason, type KubeClient } from '@skipper/kube';
 import { note, print, printData } from '../../output.ts';
@@ -28,7 +41,8 @@ export async function addService(type: string, options: AddOptions): Promise<voi
   await withCluster(options, async (target) => {
     await create(target, service, scope);
     if (!options.wait) {
-      if (!(await printData(options, { name: options.name, namespace: scope.namespace, type }))) note(`Service "${options.name}" is being made; "kip service list" shows how it goes.`);
+      if (!(await printData(options, { name: options.name, namespace: scope.namespace, type })))
+        note(`Service "${options.name}" is being made; "kip service list" shows how it goes.`);
       return;
     }
     await showWhenReady(target.client, service.metadata!.name!, scope, options);
@@ -36,24 +50,43 @@ export async function addService(type: string, options: AddOptions): Promise<voi
 }
 
 /** Waits until a service is ready, then shows its connection details. */
-export async function showWhenReady(client: KubeClient, name: string, scope: Scope, options: OutputOptions & { timeout: number }): Promise<void> {
+export async function showWhenReady(
+  client: KubeClient,
+  name: string,
+  scope: Scope,
+  options: OutputOptions & { timeout: number },
+): Promise<void> {
   const ready = (await waitForService(client, name, scope.namespace, options.timeout, isServiceReady))!;
   const connection = await connectionOf(client, ready);
-  const data = Object.fromEntries(connectionLines(ready, connection).map(({ label, value }) => [label.toLowerCase(), label === 'Port' ? Number(value) : value]));
-  if (!(await printData(options, { name, namespace: scope.namespace, type: ready.spec.type, ...data }))) print(connectionText(ready, connection));
+  const data = Object.fromEntries(
+    connectionLines(ready, connection).map(({ label, value }) => [label.toLowerCase(), label === 'Port' ? Number(value) : value]),
+  );
+  if (!(await printData(options, { name, namespace: scope.namespace, type: ready.spec.type, ...data })))
+    print(connectionText(ready, connection));
 }
 
 function serviceOf(type: string, options: AddOptions): StatefulService {
   if (!(serviceTypes as readonly string[]).includes(type)) {
     throw new KipError('usage', `"${type}" is no type of service.`, { hint: `Choose one of: ${serviceTypes.join(', ')}.` });
   }
-  if (options.name === undefined) throw new KipError('usage', 'The service needs a name.', { hint: `kip service add ${type} --name my${type === 'postgres' ? 'db' : type}` });
+  if (options.name === undefined)
+    throw new KipError('usage', 'The service needs a name.', {
+      hint: `kip service add ${type} --name my${type === 'postgres' ? 'db' : type}`,
+    });
   requireServiceName(options.name);
   const engine = engineOf(type as ServiceType);
   const refused = options.version === undefined ? undefined : engine.refuses(options.version);
   if (refused) throw new KipError('usage', refused);
-  for (const [flag, value, example] of [['--storage', options.storage, '5Gi'], ['--cpu', options.cpu, '500m'], ['--memory', options.memory, '512Mi']] as const) if (value !== undefined) requirePositiveQuantity(flag, value, example);
-  const amounts = { ...(options.cpu === undefined ? {} : { cpu: options.cpu }), ...(options.memory === undefined ? {} : { memory: options.memory }) };
+  for (const [flag, value, example] of [
+    ['--storage', options.storage, '5Gi'],
+    ['--cpu', options.cpu, '500m'],
+    ['--memory', options.memory, '512Mi'],
+  ] as const)
+    if (value !== undefined) requirePositiveQuantity(flag, value, example);
+  const amounts = {
+    ...(options.cpu === undefined ? {} : { cpu: options.cpu }),
+    ...(options.memory === undefined ? {} : { memory: options.memory }),
+  };
   return {
     metadata: { name: options.name },
     spec: {
@@ -78,12 +111,17 @@ async function create({ client, name: cluster }: Target, service: StatefulServic
 }
 
 function existing(name: string, scope: Scope): KipError {
-  return new KipError('already-exists', `There is a service "${name}" in ${scope.namespace} already.`, { hint: `"kip service info ${name}" shows how to connect to it; choose another --name for a new one.` });
+  return new KipError('already-exists', `There is a service "${name}" in ${scope.namespace} already.`, {
+    hint: `"kip service info ${name}" shows how to connect to it; choose another --name for a new one.`,
+  });
 }
 
 /** Without an operator the wish would stand there and nothing would happen. */
 async function requireOperator(client: KubeClient, cluster: string): Promise<void> {
-  const missing = (): KipError => new KipError('no-operator', `No operator looks after services on ${cluster}.`, { hint: 'Install it with "kubectl apply -f deploy/", or run "kip operator" in another terminal.' });
+  const missing = (): KipError =>
+    new KipError('no-operator', `No operator looks after services on ${cluster}.`, {
+      hint: 'Install it with "kubectl apply -f deploy/", or run "kip operator" in another terminal.',
+    });
   try {
     if (!(await client.find(customResourceDefinitions, 'statefulservices.skipper.dev'))) throw missing();
     const lease = await client.find(leases, 'skipper-operator', { namespace: 'skipper-system' });
@@ -103,7 +141,9 @@ async function ensureNamespace(client: KubeClient, { namespace, project, environ
     const other = found?.[labels.project];
     if (other === undefined || (other === project && (found?.[labels.environment] || undefined) === environment)) return;
     const theirs = found?.[labels.environment];
-    throw new KipError('not-ours', `Namespace "${namespace}" belongs to project "${other}"${theirs ? `, environment "${theirs}"` : ''}.`, { hint: 'Choose another --project or --environment: together they must name a namespace of their own.' });
+    throw new KipError('not-ours', `Namespace "${namespace}" belongs to project "${other}"${theirs ? `, environment "${theirs}"` : ''}.`, {
+      hint: 'Choose another --project or --environment: together they must name a namespace of their own.',
+    });
   };
   const current = await client.find(namespaces, namespace).catch((error: unknown) => {
     if (hasReason(error, 'Forbidden')) return null;
@@ -118,7 +158,8 @@ async function ensureNamespace(client: KubeClient, { namespace, project, environ
     return;
   }
   check(current.metadata?.labels);
-  if (current.metadata?.deletionTimestamp) throw new KipError('conflict', `Namespace "${namespace}" is being deleted.`, { hint: 'Try again when it is gone.' });
+  if (current.metadata?.deletionTimestamp)
+    throw new KipError('conflict', `Namespace "${namespace}" is being deleted.`, { hint: 'Try again when it is gone.' });
   // A namespace that was there before is marked as this project's, where that is allowed; it works without.
   if (current.metadata?.labels?.[labels.project] === undefined) {
     await client.patch(namespaces, namespace, { metadata: { labels: wanted } }, { fieldManager }).catch((error: unknown) => {

@@ -21,12 +21,27 @@ export async function deleteService(name: string, options: DeleteServiceOptions)
     if (!options.deleteData) {
       const claim = await client.find(persistentVolumeClaims, childNames.claim(name), { namespace: scope.namespace });
       const size = claim?.status?.capacity?.['storage'] ?? service.spec.storage;
-      throw new KipError('needs-confirmation', `Deleting ${what} permanently destroys its volume${size ? ` of ${size}` : ''} and all data.`, { hint: 'Nothing was changed. Delete it with --delete-data; there is no undo.' });
+      throw new KipError(
+        'needs-confirmation',
+        `Deleting ${what} permanently destroys its volume${size ? ` of ${size}` : ''} and all data.`,
+        { hint: 'Nothing was changed. Delete it with --delete-data; there is no undo.' },
+      );
     }
-    await client.patch(statefulServices, name, { metadata: { uid: service.metadata!.uid, annotations: { [annotations.deleteData]: 'true' } } }, { namespace: scope.namespace, fieldManager: 'skipper-cli' });
+    await client.patch(
+      statefulServices,
+      name,
+      { metadata: { uid: service.metadata!.uid, annotations: { [annotations.deleteData]: 'true' } } },
+      { namespace: scope.namespace, fieldManager: 'skipper-cli' },
+    );
     await client.delete(statefulServices, name, { namespace: scope.namespace, uid: service.metadata!.uid! });
     if (!options.wait) return note(`Service ${what} is being deleted.`);
-    await waitForService(client, name, scope.namespace, options.timeout, (now) => now === undefined || now.metadata?.uid !== service.metadata!.uid);
+    await waitForService(
+      client,
+      name,
+      scope.namespace,
+      options.timeout,
+      (now) => now === undefined || now.metadata?.uid !== service.metadata!.uid,
+    );
     note(`Service ${what} and all its data are deleted.`);
   });
 }

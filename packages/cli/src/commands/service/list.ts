@@ -19,11 +19,17 @@ export async function listServices(options: ListOptions): Promise<void> {
     };
     const { items } = await client.list(statefulServices, options.all ? {} : { namespace: scope.namespace }).catch(ignoreMissingKind);
     const scopes = new Map<string, ReturnType<typeof scopeOfLabels>>();
-    if (options.all) for (const { metadata } of (await client.list(namespaces)).items) scopes.set(metadata!.name!, scopeOfLabels(metadata!.name!, metadata!.labels));
-    const rows = items.map((service) => summaryOf(service, options.all ? scopes.get(service.metadata!.namespace!) : scope)).sort((a, b) => (a.namespace + a.name < b.namespace + b.name ? -1 : 1));
+    if (options.all)
+      for (const { metadata } of (await client.list(namespaces)).items)
+        scopes.set(metadata!.name!, scopeOfLabels(metadata!.name!, metadata!.labels));
+    const rows = items
+      .map((service) => summaryOf(service, options.all ? scopes.get(service.metadata!.namespace!) : scope))
+      .sort((a, b) => (a.namespace + a.name < b.namespace + b.name ? -1 : 1));
     if (await printData(options, rows)) return;
     if (rows.length === 0) {
-      note(`There are no services${options.all ? '' : ` in ${describeScope(scope)}`}. Make one with "kip service add postgres --name mydb".`);
+      note(
+        `There are no services${options.all ? '' : ` in ${describeScope(scope)}`}. Make one with "kip service add postgres --name mydb".`,
+      );
       return;
     }
     const head = ['NAME', 'TYPE', 'STATUS', 'READY', 'STORAGE'];

@@ -18,23 +18,46 @@ export async function restartService(name: string, options: RestartOptions): Pro
   await withCluster(options, async ({ client, name: cluster }) => {
     const service = await requireService(client, name, scope);
     if (!options.force) {
-      throw new KipError('needs-confirmation', `Restarting "${name}" (${engineOf(service.spec.type).title}) on ${cluster} ends every connection to it; it is down until it has started again.`, { hint: 'Restart it with --force.' });
+      throw new KipError(
+        'needs-confirmation',
+        `Restarting "${name}" (${engineOf(service.spec.type).title}) on ${cluster} ends every connection to it; it is down until it has started again.`,
+        { hint: 'Restart it with --force.' },
+      );
     }
     const before = await client.find(pods, childNames.pod(name), { namespace: scope.namespace });
-    await client.patch(statefulServices, name, { metadata: { annotations: { [annotations.restartedAt]: new Date().toISOString() } } }, { namespace: scope.namespace, fieldManager: 'skipper-cli' });
+    await client.patch(
+      statefulServices,
+      name,
+      { metadata: { annotations: { [annotations.restartedAt]: new Date().toISOString() } } },
+      { namespace: scope.namespace, fieldManager: 'skipper-cli' },
+    );
     if (!options.wait) return note(`Service "${name}" is being restarted.`);
     await waitForNewPod(client, name, scope.namespace, before?.metadata?.uid, options.timeout);
     note(`Service "${name}" has been restarted.`);
   });
 }
 
-async function waitForNewPod(client: KubeClient, name: string, namespace: string, before: string | undefined, timeoutSeconds: number): Promise<void> {
+async function waitForNewPod(
+  client: KubeClient,
+  name: string,
+  namespace: string,
+  before: string | undefined,
+  timeoutSeconds: number,
+): Promise<void> {
   const progress = startProgress();
   progress.update(`restarting ${name}`);
   const informer = createInformer(client, pods, { namespace, fieldSelector: `metadata.name=${childNames.pod(name)}` });
   try {
     await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => reject(new KipError('timeout', `Service "${name}" was not ready again within ${timeoutSeconds} s.`, { hint: 'Look with "kip service list".' })), timeoutSeconds * 1000);
+      const timer = setTimeout(
+        () =>
+          reject(
+            new KipError('timeout', `Service "${name}" was not ready again within ${timeoutSeconds} s.`, {
+              hint: 'Look with "kip service list".',
+            }),
+          ),
+        timeoutSeconds * 1000,
+      );
       informer.subscribe(({ type, object }) => {
         const ready = object.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True');
         if (type === 'DELETED' || object.metadata?.uid === before || !ready) return;

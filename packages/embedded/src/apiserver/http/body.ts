@@ -21,7 +21,10 @@ export async function readBody(request: IncomingMessage): Promise<string> {
       else chunks.length = 0;
       if (size > drainLimit) request.destroy();
     });
-    request.once('end', resolve).once('error', reject).once('close', () => reject(badRequest('the request was cut off')));
+    request
+      .once('end', resolve)
+      .once('error', reject)
+      .once('close', () => reject(badRequest('the request was cut off')));
   });
   if (size > bodyLimit) throw failure(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${bodyLimit}`);
   const body = Buffer.concat(chunks);
@@ -52,7 +55,9 @@ export function mediaTypeOf(request: IncomingMessage): string {
 export async function parseBody(text: string, mediaType: string): Promise<any> {
   if (mediaType === 'application/yaml' || mediaType === 'application/apply-patch+yaml') return parseYaml(text);
   if (!mediaType.startsWith('application/') || !/[/+]json$/.test(mediaType)) {
-    throw unsupportedMediaType(`the body of the request was in an unknown format - accepted media types include: application/json, application/yaml`);
+    throw unsupportedMediaType(
+      `the body of the request was in an unknown format - accepted media types include: application/json, application/yaml`,
+    );
   }
   return parseJson(text);
 }

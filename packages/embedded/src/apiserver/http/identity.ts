@@ -45,10 +45,19 @@ function isFresh({ certificate, ca }: Identity): boolean {
 
 async function makeCertificates(): Promise<{ ca: string; certificate: string; key: string }> {
   const { generate } = await import('selfsigned');
-  const common = { keyType: 'ec' as const, curve: 'P-256' as const, algorithm: 'sha256' as const, notBeforeDate: new Date(Date.now() - 86_400_000), notAfterDate: new Date(Date.now() + yearMs) };
+  const common = {
+    keyType: 'ec' as const,
+    curve: 'P-256' as const,
+    algorithm: 'sha256' as const,
+    notBeforeDate: new Date(Date.now() - 86_400_000),
+    notAfterDate: new Date(Date.now() + yearMs),
+  };
   const authority = await generate([{ name: 'commonName', value: 'kip embedded cluster' }], {
     ...common,
-    extensions: [{ name: 'basicConstraints', cA: true, critical: true }, { name: 'keyUsage', keyCertSign: true, cRLSign: true, digitalSignature: true, critical: true }],
+    extensions: [
+      { name: 'basicConstraints', cA: true, critical: true },
+      { name: 'keyUsage', keyCertSign: true, cRLSign: true, digitalSignature: true, critical: true },
+    ],
   });
   const server = await generate([{ name: 'commonName', value: 'kip' }], {
     ...common,
@@ -57,7 +66,14 @@ async function makeCertificates(): Promise<{ ca: string; certificate: string; ke
       { name: 'basicConstraints', cA: false },
       { name: 'keyUsage', digitalSignature: true },
       { name: 'extKeyUsage', serverAuth: true },
-      { name: 'subjectAltName', altNames: [{ type: 2, value: 'localhost' }, { type: 2, value: 'kubernetes.default.svc' }, { type: 7, ip: '127.0.0.1' }] },
+      {
+        name: 'subjectAltName',
+        altNames: [
+          { type: 2, value: 'localhost' },
+          { type: 2, value: 'kubernetes.default.svc' },
+          { type: 7, ip: '127.0.0.1' },
+        ],
+      },
     ],
   });
   return { ca: authority.cert, certificate: server.cert, key: server.private };

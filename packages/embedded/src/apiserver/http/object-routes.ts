@@ -36,7 +36,9 @@ export function createObjectRoutes(writer: ObjectWriter, schema: SchemaApi, patc
     const { kind } = target;
     const method = request.method ?? 'GET';
     if (role === 'view' && (!readMethods.has(method) || kind.storage === 'core/secrets')) {
-      throw forbidden(`${kind.type.plural}${kind.type.group ? `.${kind.type.group}` : ''} is forbidden: User "view" cannot ${method.toLowerCase()} it`);
+      throw forbidden(
+        `${kind.type.plural}${kind.type.group ? `.${kind.type.group}` : ''} is forbidden: User "view" cannot ${method.toLowerCase()} it`,
+      );
     }
     if (kind.verbs) return answerReview(target, exchange);
     if (target.subresource) return handleSubresource(target, exchange);
@@ -68,7 +70,10 @@ export function createObjectRoutes(writer: ObjectWriter, schema: SchemaApi, patc
     if (request.method !== 'DELETE') throw notAllowed();
     const options = await deleteOptions(exchange);
     const { objects, metadata } = listing.list(kind, namespace, query);
-    for (const { metadata: { name, namespace: at } } of objects) await deleteObject(writer, kind, at, name!, options).catch(ignoreMissing);
+    for (const {
+      metadata: { name, namespace: at },
+    } of objects)
+      await deleteObject(writer, kind, at, name!, options).catch(ignoreMissing);
     answer(exchange, 200, representation(target, exchange).list(objects, metadata));
   }
 
@@ -84,7 +89,9 @@ export function createObjectRoutes(writer: ObjectWriter, schema: SchemaApi, patc
     const { request, response, query } = exchange;
     if (name !== undefined) query.set('fieldSelector', `metadata.name=${name}`);
     const shown = representation(target, exchange);
-    const stop = watchObjects(writer.store, target.kind, target.namespace, query, () => openWatchSink(response, (object) => shown.one(object)));
+    const stop = watchObjects(writer.store, target.kind, target.namespace, query, () =>
+      openWatchSink(response, (object) => shown.one(object)),
+    );
     request.once('close', stop);
     response.once('close', stop);
   }
@@ -94,14 +101,19 @@ export function createObjectRoutes(writer: ObjectWriter, schema: SchemaApi, patc
     const { method } = exchange.request;
     if (name === undefined) throw notAllowed();
     if (subresource === 'status' && kind.status) {
-      if (readMethods.has(method ?? 'GET')) return answer(exchange, 200, representation(target, exchange).one(writer.require(kind, namespace, name)));
+      if (readMethods.has(method ?? 'GET'))
+        return answer(exchange, 200, representation(target, exchange).one(writer.require(kind, namespace, name)));
       if (method === 'PUT' || method === 'PATCH') return change(target, name, exchange);
     } else if (subresource === 'scale' && kind.scale) {
       if (readMethods.has(method ?? 'GET')) return answer(exchange, 200, scaleOf(kind, writer.require(kind, namespace, name)));
       if (method === 'PUT' || method === 'PATCH') return changeScale(target, name, exchange);
     } else if (subresource === 'finalize' && kind.storage === 'core/namespaces' && method === 'PUT') {
       const body = await parseBody(await readBody(exchange.request), mediaTypeOf(exchange.request));
-      const changed = await writer.change({ kind, namespace, name, subresource: '' }, (current) => ({ ...current, spec: { ...current['spec'], finalizers: body?.spec?.finalizers ?? [] } }), writeOptions(exchange));
+      const changed = await writer.change(
+        { kind, namespace, name, subresource: '' },
+        (current) => ({ ...current, spec: { ...current['spec'], finalizers: body?.spec?.finalizers ?? [] } }),
+        writeOptions(exchange),
+      );
       if (!changed) throw notFound(kind, name);
       return answer(exchange, 200, changed);
     } else if (subresource === 'eviction' && kind.storage === 'core/pods' && method === 'POST') {
@@ -134,8 +146,11 @@ export function createObjectRoutes(writer: ObjectWriter, schema: SchemaApi, patc
   function patchOf(kind: KindDefinition, mediaType: string, body: unknown): (current: ApiObject) => ApiObject {
     if (mediaType === 'application/json-patch+json') return (current) => patchApi.jsonPatch(current, body);
     if (mediaType === 'application/merge-patch+json') return (current) => patchApi.mergePatch(current, body);
-    if (mediaType === 'application/strategic-merge-patch+json' && !kind.custom) return (current) => patchApi.strategicMergePatch(kind, current, body);
-    throw unsupportedMediaType(`the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml`);
+    if (mediaType === 'application/strategic-merge-patch+json' && !kind.custom)
+      return (current) => patchApi.strategicMergePatch(kind, current, body);
+    throw unsupportedMediaType(
+      `the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml`,
+    );
   }
 
   async function apply(target: ResourceRequest, name: string, body: ApiObject, exchange: Exchange): Promise<void> {
@@ -144,7 +159,8 @@ export function createObjectRoutes(writer: ObjectWriter, schema: SchemaApi, patc
     const manager = query.get('fieldManager');
     if (!manager) throw badRequest('PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch');
     if (body?.metadata?.managedFields) throw badRequest('metadata.managedFields must be nil');
-    if (body?.metadata?.name !== undefined && body.metadata.name !== name) throw badRequest(`the name of the object (${body.metadata.name}) does not match the name on the URL (${name})`);
+    if (body?.metadata?.name !== undefined && body.metadata.name !== name)
+      throw badRequest(`the name of the object (${body.metadata.name}) does not match the name on the URL (${name})`);
     const options = { ...writeOptions(exchange), manages: true };
     const force = ['true', '1'].includes(query.get('force') ?? '');
     const wanted = { ...body, metadata: { ...body?.metadata, name, ...(kind.type.namespaced ? { namespace } : {}) } };
@@ -153,14 +169,21 @@ export function createObjectRoutes(writer: ObjectWriter, schema: SchemaApi, patc
       if (options.fieldValidation === 'Strict') throw badRequest(`strict decoding error: unknown field "${path}"`);
       options.warn(`unknown field "${path}"`);
     }
-    const merged = (live: ApiObject | undefined): ApiObject => patchApi.serverSideApply({ kind, live, applied: wanted, manager, force, subresource, now: new Date() });
+    const merged = (live: ApiObject | undefined): ApiObject =>
+      patchApi.serverSideApply({ kind, live, applied: wanted, manager, force, subresource, now: new Date() });
     for (let attempt = 0; attempt < 3; attempt++) {
       const changed = await writer.change({ kind, namespace, name, subresource }, merged, { ...options, checkFields: false });
       if (changed) return answer(exchange, 200, representation(target, exchange).one(changed));
       if (subresource || wanted.metadata.uid || wanted.metadata.resourceVersion) throw notFound(kind, name);
       try {
         const created = merged(undefined);
-        const made = await writer.create(kind, namespace, structuredClone(created), { ...options, fieldValidation: 'Ignore' }, () => created);
+        const made = await writer.create(
+          kind,
+          namespace,
+          structuredClone(created),
+          { ...options, fieldValidation: 'Ignore' },
+          () => created,
+        );
         return answer(exchange, 201, representation(target, exchange).one(made));
       } catch (error) {
         // Somebody made it meanwhile: it is changed instead.
@@ -177,7 +200,12 @@ export function createObjectRoutes(writer: ObjectWriter, schema: SchemaApi, patc
     const body = await parseBody(await readBody(request), mediaType);
     const scaled = (current: ApiObject): ApiObject => {
       const before = scaleOf(kind, current);
-      const after = request.method === 'PUT' ? (body as ApiObject) : mediaType === 'application/json-patch+json' ? patchApi.jsonPatch(before, body) : patchApi.mergePatch(before, body);
+      const after =
+        request.method === 'PUT'
+          ? (body as ApiObject)
+          : mediaType === 'application/json-patch+json'
+            ? patchApi.jsonPatch(before, body)
+            : patchApi.mergePatch(before, body);
       applyScale(kind, current, after);
       return current;
     };
@@ -203,7 +231,8 @@ export function createObjectRoutes(writer: ObjectWriter, schema: SchemaApi, patc
     const attributes = body.spec?.resourceAttributes;
     const reads = ['get', 'list', 'watch'].includes(attributes?.verb);
     const allowed = exchange.role === 'admin' || (reads && attributes?.resource !== 'secrets');
-    const status = kind.type.kind === 'SelfSubjectReview' ? { userInfo: { username: exchange.role, groups: ['system:authenticated'] } } : { allowed };
+    const status =
+      kind.type.kind === 'SelfSubjectReview' ? { userInfo: { username: exchange.role, groups: ['system:authenticated'] } } : { allowed };
     answer(exchange, 201, { ...body, status });
   }
 
@@ -221,7 +250,8 @@ function ignoreMissing(error: { reason?: string }): void {
 function isDryRun(query: URLSearchParams): boolean {
   const asked = query.getAll('dryRun');
   if (asked.length === 0) return false;
-  if (asked.some((value) => value !== 'All')) throw failure(422, 'Invalid', `options is invalid: dryRun: Unsupported value: ${JSON.stringify(asked)}: supported values: "All"`);
+  if (asked.some((value) => value !== 'All'))
+    throw failure(422, 'Invalid', `options is invalid: dryRun: Unsupported value: ${JSON.stringify(asked)}: supported values: "All"`);
   return true;
 }
 
@@ -240,7 +270,8 @@ async function readObject(request: IncomingMessage, { fieldValidation, warn }: W
 function writeOptions(exchange: Exchange): WriteOptions {
   const { query, request, warnings } = exchange;
   const validation = query.get('fieldValidation') ?? 'Warn';
-  if (validation !== 'Strict' && validation !== 'Warn' && validation !== 'Ignore') throw badRequest(`fieldValidation: Unsupported value: ${JSON.stringify(validation)}: supported values: "Ignore", "Strict", "Warn"`);
+  if (validation !== 'Strict' && validation !== 'Warn' && validation !== 'Ignore')
+    throw badRequest(`fieldValidation: Unsupported value: ${JSON.stringify(validation)}: supported values: "Ignore", "Strict", "Warn"`);
   // Clients that do not name themselves are known by their program, as in Kubernetes.
   const manager = query.get('fieldManager') || (request.headers['user-agent'] ?? 'unknown').split('/')[0]!;
   if (manager.length > 128) throw badRequest('fieldManager: Too long: may not be more than 128 bytes');
@@ -251,11 +282,15 @@ async function deleteOptions({ request, query }: Exchange): Promise<DeleteOption
   const text = await readBody(request);
   const body = text ? await parseBody(text, mediaTypeOf(request)) : {};
   const grace = body.gracePeriodSeconds ?? wholeNumber(query, 'gracePeriodSeconds');
-  if (grace !== undefined && (!Number.isInteger(grace) || grace < 0)) throw badRequest('gracePeriodSeconds must be a whole number that is not negative');
+  if (grace !== undefined && (!Number.isInteger(grace) || grace < 0))
+    throw badRequest('gracePeriodSeconds must be a whole number that is not negative');
   const orphans: boolean | undefined = body.orphanDependents;
-  const policy = body.propagationPolicy ?? query.get('propagationPolicy') ?? (orphans === undefined ? undefined : orphans ? 'Orphan' : 'Background');
+  const policy =
+    body.propagationPolicy ?? query.get('propagationPolicy') ?? (orphans === undefined ? undefined : orphans ? 'Orphan' : 'Background');
   if (policy !== undefined && !['Orphan', 'Background', 'Foreground'].includes(policy)) {
-    throw badRequest(`propagationPolicy: Unsupported value: ${JSON.stringify(policy)}: supported values: "Background", "Foreground", "Orphan"`);
+    throw badRequest(
+      `propagationPolicy: Unsupported value: ${JSON.stringify(policy)}: supported values: "Background", "Foreground", "Orphan"`,
+    );
   }
   return {
     dryRun: isDryRun(query) || (body.dryRun ?? []).includes('All'),
@@ -265,4 +300,3 @@ async function deleteOptions({ request, query }: Exchange): Promise<DeleteOption
     ...(body.preconditions?.resourceVersion ? { resourceVersion: body.preconditions.resourceVersion } : {}),
   };
 }
-

@@ -19,8 +19,12 @@ export async function sendLog(node: NodeEndpoints, pod: PodReference, query: URL
   const flag = (name: string): boolean => ['true', '1'].includes(query.get(name) ?? '');
   const numbers = Object.fromEntries(['tailLines', 'sinceSeconds', 'limitBytes'].map((name) => [name, wholeNumber(query, name)]));
   const log = await node.log(pod, {
-    ...(query.get('container') ? { container: query.get('container')! } : {}), ...(query.get('sinceTime') ? { sinceTime: query.get('sinceTime')! } : {}),
-    follow: flag('follow'), previous: flag('previous'), timestamps: flag('timestamps'), ...numbers,
+    ...(query.get('container') ? { container: query.get('container')! } : {}),
+    ...(query.get('sinceTime') ? { sinceTime: query.get('sinceTime')! } : {}),
+    follow: flag('follow'),
+    previous: flag('previous'),
+    timestamps: flag('timestamps'),
+    ...numbers,
   });
   response.writeHead(200, { 'Content-Type': 'text/plain', 'Cache-Control': 'no-cache, private' });
   response.flushHeaders();
@@ -95,7 +99,12 @@ export async function runCommand(node: NodeEndpoints, pod: PodReference, upgrade
   if (command.length === 0) throw badRequest('you must specify at least one command for the container');
   const wants = (name: string): boolean => ['true', '1'].includes(query.get(name) ?? '');
   const aborting = new AbortController();
-  const options = { command, tty: wants('tty'), signal: aborting.signal, ...(query.get('container') ? { container: query.get('container')! } : {}) };
+  const options = {
+    command,
+    tty: wants('tty'),
+    signal: aborting.signal,
+    ...(query.get('container') ? { container: query.get('container')! } : {}),
+  };
   if (isWebSocket(request)) {
     const webSocket = await acceptWebSocket(upgrade, ['v5.channel.k8s.io', 'v4.channel.k8s.io']);
     return runOverWebSocket(node, pod, options, wants, webSocket, aborting);
@@ -106,7 +115,14 @@ export async function runCommand(node: NodeEndpoints, pod: PodReference, upgrade
 
 type BareOptions = Omit<PodExecOptions, 'stdin' | 'stdout' | 'stderr'>;
 
-async function runOverWebSocket(node: NodeEndpoints, pod: PodReference, options: BareOptions, wants: (name: string) => boolean, webSocket: WebSocket, aborting: AbortController): Promise<void> {
+async function runOverWebSocket(
+  node: NodeEndpoints,
+  pod: PodReference,
+  options: BareOptions,
+  wants: (name: string) => boolean,
+  webSocket: WebSocket,
+  aborting: AbortController,
+): Promise<void> {
   const stdin = wants('stdin') ? new PassThrough() : undefined;
   const output = (number: number): Writable =>
     new Writable({
@@ -128,11 +144,20 @@ async function runOverWebSocket(node: NodeEndpoints, pod: PodReference, options:
     webSocket.pause();
     stdin.once('drain', () => webSocket.resume());
   });
-  const status = await statusOf(node.exec(pod, { ...options, ...(stdin ? { stdin } : {}), stdout: output(channel.stdout), stderr: output(channel.stderr) }));
+  const status = await statusOf(
+    node.exec(pod, { ...options, ...(stdin ? { stdin } : {}), stdout: output(channel.stdout), stderr: output(channel.stderr) }),
+  );
   webSocket.send(Buffer.concat([Buffer.from([channel.error]), Buffer.from(JSON.stringify(status))]), () => webSocket.close(1000));
 }
 
-async function runOverSpdy(node: NodeEndpoints, pod: PodReference, options: BareOptions, wants: (name: string) => boolean, socket: Duplex, aborting: AbortController): Promise<void> {
+async function runOverSpdy(
+  node: NodeEndpoints,
+  pod: PodReference,
+  options: BareOptions,
+  wants: (name: string) => boolean,
+  socket: Duplex,
+  aborting: AbortController,
+): Promise<void> {
   const expected = ['error', ...['stdin', 'stdout', 'stderr'].filter(wants)];
   const streams = new Map<string, SpdyStream>();
   await new Promise<void>((resolve) => {
@@ -143,12 +168,18 @@ async function runOverSpdy(node: NodeEndpoints, pod: PodReference, options: Bare
         streams.set(stream.headers['streamtype'] ?? '', stream);
         if (expected.some((name) => !streams.has(name))) return;
         const [stdin, stdout, stderr] = ['stdin', 'stdout', 'stderr'].map((name) => streams.get(name));
-        void statusOf(node.exec(pod, { ...options, ...(stdin ? { stdin } : {}), ...(stdout ? { stdout } : {}), ...(stderr ? { stderr } : {}) })).then(async (status) => {
+        void statusOf(
+          node.exec(pod, { ...options, ...(stdin ? { stdin } : {}), ...(stdout ? { stdout } : {}), ...(stderr ? { stderr } : {}) }),
+        ).then(async (status) => {
           streams.get('error')!.end(JSON.stringify(status));
           stdout?.end();
           stderr?.end();
           stdin?.destroy();
-          await Promise.all([...streams.values()].map((other) => other.writableFinished || other.destroyed || new Promise((done) => other.once('close', done).once('finish', done))));
+          await Promise.all(
+            [...streams.values()].map(
+              (other) => other.writableFinished || other.destroyed || new Promise((done) => other.once('close', done).once('finish', done)),
+            ),
+          );
           session.close();
         });
       },
@@ -166,11 +197,16 @@ async function statusOf(ended: Promise<number>): Promise<object> {
     const exitCode = await ended;
     if (exitCode === 0) return { metadata: {}, status: 'Success' };
     return {
-      metadata: {}, status: 'Failure', reason: 'NonZeroExitCode', message: `command terminated with non-zero exit code: exit status ${exitCode}`,
+      metadata: {},
+      status: 'Failure',
+      reason: 'NonZeroExitCode',
+      message: `command terminated with non-zero exit code: exit status ${exitCode}`,
       details: { causes: [{ reason: 'ExitCode', message: String(exitCode) }] },
     };
   } catch (error) {
-    return error instanceof KubeError ? error.status : { metadata: {}, status: 'Failure', reason: 'InternalError', message: (error as Error).message, code: 500 };
+    return error instanceof KubeError
+      ? error.status
+      : { metadata: {}, status: 'Failure', reason: 'InternalError', message: (error as Error).message, code: 500 };
   }
 }
 
@@ -181,9 +217,16 @@ function isWebSocket({ headers }: IncomingMessage): boolean {
 /** Upgrades to SPDY/3.1 with one of `protocols`. @throws a 400 or 403 failure */
 function requireSpdy({ request, socket, head }: Upgrade, protocols: readonly string[], header: string): void {
   if (request.headers.upgrade?.toLowerCase() !== 'spdy/3.1') throw badRequest('unable to upgrade: missing upgrade headers in request');
-  const offered = String(request.headers[header.toLowerCase()] ?? '').split(',').map((name) => name.trim());
+  const offered = String(request.headers[header.toLowerCase()] ?? '')
+    .split(',')
+    .map((name) => name.trim());
   const chosen = protocols.find((protocol) => offered.includes(protocol));
-  if (!chosen) throw failure(403, 'Forbidden', `unable to upgrade: unable to negotiate protocol: client supports [${offered.join(' ')}], server accepts [${protocols.join(' ')}]`);
+  if (!chosen)
+    throw failure(
+      403,
+      'Forbidden',
+      `unable to upgrade: unable to negotiate protocol: client supports [${offered.join(' ')}], server accepts [${protocols.join(' ')}]`,
+    );
   socket.write(`HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n${header}: ${chosen}\r\n\r\n`);
   if (head.length > 0) socket.unshift(head);
 }

@@ -12,7 +12,11 @@ export function answer({ response, warnings }: Answering, code: number, body: ob
   const text = JSON.stringify(body);
   const headers = warnings.slice(0, 20).map((warning) => `299 - ${JSON.stringify(warning.slice(0, 250)).replace(/[^\x20-\x7e]/g, '?')}`);
   if (headers.length > 0) response.setHeader('Warning', headers);
-  response.writeHead(code, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text), 'Cache-Control': 'no-cache, private' });
+  response.writeHead(code, {
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(text),
+    'Cache-Control': 'no-cache, private',
+  });
   response.end(text);
 }
 

@@ -28,7 +28,17 @@ export interface ApiServer {
 }
 
 /** What clients are told that they speak with: they choose by it what they ask for. */
-const version = { major: '1', minor: '32', gitVersion: 'v1.32.0+kip', gitCommit: '', gitTreeState: 'clean', buildDate: '2025-01-01T00:00:00Z', goVersion: 'none', compiler: 'node', platform: `${process.platform}/${process.arch}` };
+const version = {
+  major: '1',
+  minor: '32',
+  gitVersion: 'v1.32.0+kip',
+  gitCommit: '',
+  gitTreeState: 'clean',
+  buildDate: '2025-01-01T00:00:00Z',
+  goVersion: 'none',
+  compiler: 'node',
+  platform: `${process.platform}/${process.arch}`,
+};
 
 const protobufOpenApi = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
 /** In a Content-Type `@` is not allowed, so Kubernetes answers with a dot in its place. */
@@ -38,7 +48,14 @@ const protobufOpenApiAnswer = protobufOpenApi.replace('@', '.');
 export async function startApiServer(options: ApiServerOptions): Promise<ApiServer> {
   const { identity, registry, schema, routes, log } = options;
   const sockets = new Set<Duplex>();
-  const server: Server = createServer({ key: identity.key, cert: identity.certificate, minVersion: 'TLSv1.2', keepAlive: true, noDelay: true, requestTimeout: 0 });
+  const server: Server = createServer({
+    key: identity.key,
+    cert: identity.certificate,
+    minVersion: 'TLSv1.2',
+    keepAlive: true,
+    noDelay: true,
+    requestTimeout: 0,
+  });
   server.keepAliveTimeout = 65_000;
 
   const fail = (error: unknown, request: IncomingMessage): ReturnType<typeof failure> => {
@@ -68,7 +85,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     if (!target) throw failure(404, 'NotFound', 'the server could not find the requested resource');
     const pod = podOf(target);
     if (pod && target.subresource === 'log') return sendLog(requireNode(), pod, url.searchParams, response);
-    if (pod && ['exec', 'portforward'].includes(target.subresource)) throw badRequest('unable to upgrade: missing upgrade headers in request');
+    if (pod && ['exec', 'portforward'].includes(target.subresource))
+      throw badRequest('unable to upgrade: missing upgrade headers in request');
     await routes.handle(target, exchange);
   }
 
@@ -79,7 +97,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       const bytes = schema.openApiV2Protobuf(registry);
       return void response.writeHead(200, { 'Content-Type': protobufOpenApiAnswer, 'Content-Length': bytes.length }).end(bytes);
     }
-    const document = path === '/openapi/v3' ? schema.openApiV3Index(registry) : schema.openApiV3(registry, path.slice('/openapi/v3/'.length));
+    const document =
+      path === '/openapi/v3' ? schema.openApiV3Index(registry) : schema.openApiV3(registry, path.slice('/openapi/v3/'.length));
     if (!document) throw failure(404, 'NotFound', 'the server could not find the requested resource');
     answer(exchange, 200, document);
   }
@@ -95,7 +114,8 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     const role = requireRole(request);
     const target = resourceRequestOf(new URL(request.url ?? '/', 'https://kip').pathname, registry);
     const pod = target && podOf(target);
-    if (!pod || !['exec', 'portforward'].includes(target.subresource)) throw failure(404, 'NotFound', 'the server could not find the requested resource');
+    if (!pod || !['exec', 'portforward'].includes(target.subresource))
+      throw failure(404, 'NotFound', 'the server could not find the requested resource');
     if (role !== 'admin') throw forbidden(`pods/${target.subresource} is forbidden: User "view" cannot create it`);
     await (target.subresource === 'exec' ? runCommand : forwardPorts)(requireNode(), pod, upgrade);
   }
@@ -133,5 +153,7 @@ function podOf({ kind, namespace, name }: ResourceRequest): { namespace: string;
 function refuseUpgrade(socket: Duplex, { code, status }: ReturnType<typeof failure>): void {
   if (socket.destroyed) return;
   const body = JSON.stringify(status);
-  socket.end(`HTTP/1.1 ${code} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`);
+  socket.end(
+    `HTTP/1.1 ${code} Refused\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
 }

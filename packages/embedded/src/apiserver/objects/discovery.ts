@@ -29,23 +29,44 @@ function resourcesOf(kind: KindDefinition): object[] {
   const { plural, namespaced, kind: name } = kind.type;
   const { shortNames, categories, singular } = kind;
   const own = {
-    name: plural, singularName: singular, namespaced, kind: name, verbs: kind.verbs ?? everyVerb,
-    ...(shortNames.length > 0 ? { shortNames } : {}), ...(categories.length > 0 ? { categories } : {}),
+    name: plural,
+    singularName: singular,
+    namespaced,
+    kind: name,
+    verbs: kind.verbs ?? everyVerb,
+    ...(shortNames.length > 0 ? { shortNames } : {}),
+    ...(categories.length > 0 ? { categories } : {}),
   };
-  const sub = (subresource: string, subKind: string, verbs: readonly string[], extra: object = {}): object => ({ name: `${plural}/${subresource}`, singularName: '', namespaced, kind: subKind, verbs, ...extra });
+  const sub = (subresource: string, subKind: string, verbs: readonly string[], extra: object = {}): object => ({
+    name: `${plural}/${subresource}`,
+    singularName: '',
+    namespaced,
+    kind: subKind,
+    verbs,
+    ...extra,
+  });
   const resources: object[] = [own];
   if (kind.status) resources.push(sub('status', name, ['get', 'patch', 'update']));
   if (kind.storage === 'core/namespaces') resources.push(sub('finalize', name, ['update']));
   if (kind.scale) resources.push(sub('scale', 'Scale', ['get', 'patch', 'update'], { group: 'autoscaling', version: 'v1' }));
-  if (kind.storage === 'core/pods') resources.push(...podSubresources.map(({ name: subresource, kind: subKind, verbs, ...extra }) => sub(subresource, subKind, verbs, extra)));
+  if (kind.storage === 'core/pods')
+    resources.push(
+      ...podSubresources.map(({ name: subresource, kind: subKind, verbs, ...extra }) => sub(subresource, subKind, verbs, extra)),
+    );
   return resources;
 }
 
 /** The answer to a path that lists what is served; undefined when it is none. */
 export function discoveryOf(path: string, registry: ResourceRegistry, server: string): object | undefined {
-  if (path === '/api') return { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress: server }] };
+  if (path === '/api')
+    return { kind: 'APIVersions', versions: ['v1'], serverAddressByClientCIDRs: [{ clientCIDR: '0.0.0.0/0', serverAddress: server }] };
   const groups = groupVersions(registry);
-  if (path === '/apis') return { kind: 'APIGroupList', apiVersion: 'v1', groups: [...groups].filter(([name]) => name).map(([name, versions]) => groupOf(name, versions)) };
+  if (path === '/apis')
+    return {
+      kind: 'APIGroupList',
+      apiVersion: 'v1',
+      groups: [...groups].filter(([name]) => name).map(([name, versions]) => groupOf(name, versions)),
+    };
   const match = /^\/apis\/([^/]+)$/.exec(path);
   if (match) {
     const versions = groups.get(match[1]!);

@@ -7,7 +7,16 @@ type Details = NonNullable<Status['details']>;
 
 /** An answer that is a failure, as Kubernetes words it. */
 export function failure(code: number, reason: string, message: string, details?: Details): KubeError {
-  return new KubeError(code, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', message, reason, ...(details ? { details } : {}), code });
+  return new KubeError(code, {
+    kind: 'Status',
+    apiVersion: 'v1',
+    metadata: {},
+    status: 'Failure',
+    message,
+    reason,
+    ...(details ? { details } : {}),
+    code,
+  });
 }
 
 export const badRequest = (message: string): KubeError => failure(400, 'BadRequest', message);
@@ -25,17 +34,25 @@ function detailsOf({ type }: KindDefinition, name: string): Details {
   return { name, ...(type.group ? { group: type.group } : {}), kind: type.plural };
 }
 
-export const notFound = (kind: KindDefinition, name: string): KubeError => failure(404, 'NotFound', `${nameOf(kind, name)} not found`, detailsOf(kind, name));
-export const alreadyExists = (kind: KindDefinition, name: string): KubeError => failure(409, 'AlreadyExists', `${nameOf(kind, name)} already exists`, detailsOf(kind, name));
-export const conflict = (kind: KindDefinition, name: string, why = 'the object has been modified; please apply your changes to the latest version and try again'): KubeError =>
-  failure(409, 'Conflict', `Operation cannot be fulfilled on ${nameOf(kind, name)}: ${why}`, detailsOf(kind, name));
+export const notFound = (kind: KindDefinition, name: string): KubeError =>
+  failure(404, 'NotFound', `${nameOf(kind, name)} not found`, detailsOf(kind, name));
+export const alreadyExists = (kind: KindDefinition, name: string): KubeError =>
+  failure(409, 'AlreadyExists', `${nameOf(kind, name)} already exists`, detailsOf(kind, name));
+export const conflict = (
+  kind: KindDefinition,
+  name: string,
+  why = 'the object has been modified; please apply your changes to the latest version and try again',
+): KubeError => failure(409, 'Conflict', `Operation cannot be fulfilled on ${nameOf(kind, name)}: ${why}`, detailsOf(kind, name));
 
 export function invalid(kind: KindDefinition, name: string, errors: readonly FieldError[]): KubeError {
   const { type } = kind;
   const listed = errors.map(({ field, message }) => `${field}: ${message}`);
   const text = listed.length === 1 ? listed[0] : `[${listed.join(', ')}]`;
   return failure(422, 'Invalid', `${type.kind}${type.group ? `.${type.group}` : ''} "${name}" is invalid: ${text}`, {
-    name, ...(type.group ? { group: type.group } : {}), kind: type.kind, causes: [...errors],
+    name,
+    ...(type.group ? { group: type.group } : {}),
+    kind: type.kind,
+    causes: [...errors],
   });
 }
 
@@ -44,10 +61,13 @@ export function failureOf(error: unknown): KubeError | undefined {
   if (error instanceof KubeError) return error;
   if (error instanceof PatchError) return error.status === 400 ? badRequest(error.message) : failure(422, 'Invalid', error.message);
   if (error instanceof ApplyConflictError) return applyConflict(error);
-  if (error instanceof StorageError) return failure(error.full ? 507 : 500, error.full ? 'InsufficientStorage' : 'InternalError', `${error.message}; nothing was changed`);
+  if (error instanceof StorageError)
+    return failure(error.full ? 507 : 500, error.full ? 'InsufficientStorage' : 'InternalError', `${error.message}; nothing was changed`);
   return undefined;
 }
 
 function applyConflict({ message, conflicts }: ApplyConflictError): KubeError {
-  return failure(409, 'Conflict', message, { causes: conflicts.map(({ manager, field }) => ({ reason: 'FieldManagerConflict', message: `conflict with ${manager}`, field })) });
+  return failure(409, 'Conflict', message, {
+    causes: conflicts.map(({ manager, field }) => ({ reason: 'FieldManagerConflict', message: `conflict with ${manager}`, field })),
+  });
 }

@@ -69,24 +69,34 @@ export function startLifecycle(writer: ObjectWriter, registry: ResourceRegistry,
   const remove = async (object: Frozen, propagationPolicy?: 'Foreground'): Promise<void> => {
     const kind = storageOf(object);
     if (!kind || object.metadata.deletionTimestamp) return;
-    await deleteObject(writer, kind, object.metadata.namespace, object.metadata.name!, { uid: object.metadata.uid!, dryRun: false, ...(propagationPolicy ? { propagationPolicy } : {}) });
+    await deleteObject(writer, kind, object.metadata.namespace, object.metadata.name!, {
+      uid: object.metadata.uid!,
+      dryRun: false,
+      ...(propagationPolicy ? { propagationPolicy } : {}),
+    });
   };
   const edit = async (object: Frozen, change: (object: ApiObject) => void): Promise<void> => {
     const kind = storageOf(object);
     if (!kind) return;
     const options = { dryRun: false, fieldManager: 'garbage-collector', fieldValidation: 'Ignore' as const, warn: () => undefined };
-    await writer.change({ kind, namespace: object.metadata.namespace, name: object.metadata.name!, subresource: '' }, (current) => {
-      if (current.metadata.uid === object.metadata.uid) change(current);
-      return current;
-    }, { ...options, checkFields: false });
+    await writer.change(
+      { kind, namespace: object.metadata.namespace, name: object.metadata.name!, subresource: '' },
+      (current) => {
+        if (current.metadata.uid === object.metadata.uid) change(current);
+        return current;
+      },
+      { ...options, checkFields: false },
+    );
   };
-  const dropFinalizer = (object: Frozen, finalizer: string): Promise<void> => edit(object, (current) => {
-    current.metadata.finalizers = (current.metadata.finalizers ?? []).filter((name) => name !== finalizer);
-  });
-  const dropOwner = (object: Frozen, uid: string): Promise<void> => edit(object, (current) => {
-    current.metadata.ownerReferences = ownersOf(current).filter((owner) => owner.uid !== uid);
-    if (current.metadata.ownerReferences.length === 0) delete current.metadata.ownerReferences;
-  });
+  const dropFinalizer = (object: Frozen, finalizer: string): Promise<void> =>
+    edit(object, (current) => {
+      current.metadata.finalizers = (current.metadata.finalizers ?? []).filter((name) => name !== finalizer);
+    });
+  const dropOwner = (object: Frozen, uid: string): Promise<void> =>
+    edit(object, (current) => {
+      current.metadata.ownerReferences = ownersOf(current).filter((owner) => owner.uid !== uid);
+      if (current.metadata.ownerReferences.length === 0) delete current.metadata.ownerReferences;
+    });
 
   /** An owner is gone: what it owned alone goes too. */
   const release = async (object: Frozen): Promise<void> => {
@@ -107,16 +117,24 @@ export function startLifecycle(writer: ObjectWriter, registry: ResourceRegistry,
     if (finalizers.includes(foregroundFinalizer)) {
       const owned = dependentsOf(uid!);
       for (const dependent of owned) await remove(dependent, 'Foreground');
-      const blocking = dependentsOf(uid!).filter((dependent) => ownersOf(dependent).some((owner) => owner.uid === uid && owner.blockOwnerDeletion));
+      const blocking = dependentsOf(uid!).filter((dependent) =>
+        ownersOf(dependent).some((owner) => owner.uid === uid && owner.blockOwnerDeletion),
+      );
       if (blocking.length === 0) await dropFinalizer(object, foregroundFinalizer);
     }
   };
 
   const emptyNamespace = async (namespace: Frozen): Promise<void> => {
     const name = namespace.metadata.name!;
-    const contents = registry.all().filter(({ type }) => type.namespaced).flatMap(({ storage }) => store.list(storage, name));
+    const contents = registry
+      .all()
+      .filter(({ type }) => type.namespaced)
+      .flatMap(({ storage }) => store.list(storage, name));
     for (const object of contents) await remove(object);
-    const left = registry.all().filter(({ type }) => type.namespaced).flatMap((kind) => store.list(kind.storage, name).map((object) => ({ kind, object })));
+    const left = registry
+      .all()
+      .filter(({ type }) => type.namespaced)
+      .flatMap((kind) => store.list(kind.storage, name).map((object) => ({ kind, object })));
     await store.update({ storage: namespaceStorage, namespace: undefined, name }, (current) => {
       if (!current || current.metadata.uid !== namespace.metadata.uid) return current;
       if (left.length > 0) return withConditions(current, left);
@@ -135,7 +153,8 @@ export function startLifecycle(writer: ObjectWriter, registry: ResourceRegistry,
   const settle = (storage: string, object: Frozen): void => {
     if (ownersOf(object).some(({ uid }) => !uids.has(uid))) attempt(() => release(object));
     if (!object.metadata.deletionTimestamp) return;
-    if (object.metadata.finalizers?.some((name) => name === orphanFinalizer || name === foregroundFinalizer)) attempt(() => finalize(object));
+    if (object.metadata.finalizers?.some((name) => name === orphanFinalizer || name === foregroundFinalizer))
+      attempt(() => finalize(object));
     if (storage === namespaceStorage) attempt(() => emptyNamespace(object));
     if (storage === definitionStorage && object.metadata.finalizers?.includes(definitionFinalizer)) attempt(() => emptyDefinition(object));
   };
@@ -149,18 +168,25 @@ export function startLifecycle(writer: ObjectWriter, registry: ResourceRegistry,
       // Its owner may have waited for this.
       for (const kind of registry.all()) {
         const owner = ownersOf(object).find((reference) => reference.uid === uid && reference.kind === kind.type.kind);
-        const found = owner && store.find({ storage: kind.storage, namespace: kind.type.namespaced ? object.metadata.namespace : undefined, name: owner.name });
+        const found =
+          owner &&
+          store.find({ storage: kind.storage, namespace: kind.type.namespaced ? object.metadata.namespace : undefined, name: owner.name });
         if (found?.metadata.uid === uid && found?.metadata.deletionTimestamp) settle(kind.storage, found);
       }
     }
-    const namespace = object.metadata.namespace === undefined ? undefined : store.find({ storage: namespaceStorage, namespace: undefined, name: object.metadata.namespace });
+    const namespace =
+      object.metadata.namespace === undefined
+        ? undefined
+        : store.find({ storage: namespaceStorage, namespace: undefined, name: object.metadata.namespace });
     if (namespace?.metadata.deletionTimestamp) settle(namespaceStorage, namespace);
     for (const definition of store.list(definitionStorage)) {
-      if (definition.metadata.deletionTimestamp && storage === `${definition['spec'].group}/${definition['spec'].names.plural}`) settle(definitionStorage, definition);
+      if (definition.metadata.deletionTimestamp && storage === `${definition['spec'].group}/${definition['spec'].names.plural}`)
+        settle(definitionStorage, definition);
     }
   };
 
-  for (const storage of store.storages()) for (const object of store.list(storage)) index({ storage, object, old: undefined, type: 'ADDED' });
+  for (const storage of store.storages())
+    for (const object of store.list(storage)) index({ storage, object, old: undefined, type: 'ADDED' });
   const unsubscribe = store.subscribe(onEvent);
   for (const storage of store.storages()) if (kindOf(storage)) for (const object of store.list(storage)) settle(storage, object);
 

@@ -37,18 +37,26 @@ export class Listing {
       if (!tokenPattern.test(token)) throw badRequest('continue key is not valid');
       const rest = this.#rests.get(token);
       if (!rest || rest.until < Date.now()) {
-        throw expired('The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.');
+        throw expired(
+          'The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.',
+        );
       }
       ({ objects, revision } = rest);
     } else {
       requireRevision(this.#store, query);
       const selected = selectorOf(kind, query);
-      objects = this.#store.list(kind.storage, namespace).filter(selected).map((object) => present(kind, object));
+      objects = this.#store
+        .list(kind.storage, namespace)
+        .filter(selected)
+        .map((object) => present(kind, object));
       revision = String(this.#store.revision);
     }
     if (limit <= 0 || objects.length <= limit) return { objects, metadata: { resourceVersion: revision } };
     const next = this.#remember({ objects: objects.slice(limit), revision, until: Date.now() + continueForMs });
-    return { objects: objects.slice(0, limit), metadata: { resourceVersion: revision, continue: next, remainingItemCount: objects.length - limit } };
+    return {
+      objects: objects.slice(0, limit),
+      metadata: { resourceVersion: revision, continue: next, remainingItemCount: objects.length - limit },
+    };
   }
 
   #remember(rest: Rest): string {
@@ -73,11 +81,15 @@ function requireRevision(store: ObjectStore, query: URLSearchParams): void {
   if (!asked || asked === '0') return;
   const revision = wholeNumber(query, 'resourceVersion')!;
   if (revision > store.revision) throw tooLarge(revision, store.revision);
-  if (query.get('resourceVersionMatch') === 'Exact' && revision < store.revision) throw expired(`The resourceVersion for the provided list is too old: ${revision}`);
+  if (query.get('resourceVersionMatch') === 'Exact' && revision < store.revision)
+    throw expired(`The resourceVersion for the provided list is too old: ${revision}`);
 }
 
 export function tooLarge(asked: number, current: number): Error {
-  return failure(504, 'Timeout', `Too large resource version: ${asked}, current: ${current}`, { retryAfterSeconds: 1, causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }] });
+  return failure(504, 'Timeout', `Too large resource version: ${asked}, current: ${current}`, {
+    retryAfterSeconds: 1,
+    causes: [{ reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
+  });
 }
 
 /** @throws a 400 failure when the parameter is there and no whole number. */

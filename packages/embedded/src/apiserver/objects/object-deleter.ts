@@ -20,14 +20,25 @@ export const foregroundFinalizer = 'foregroundDeletion';
  * @returns the object, and whether it is gone.
  * @throws a 404 failure, or 409 when a precondition does not hold.
  */
-export async function deleteObject(writer: ObjectWriter, kind: KindDefinition, namespace: string | undefined, name: string, options: DeleteOptions): Promise<{ object: Frozen; gone: boolean }> {
+export async function deleteObject(
+  writer: ObjectWriter,
+  kind: KindDefinition,
+  namespace: string | undefined,
+  name: string,
+  options: DeleteOptions,
+): Promise<{ object: Frozen; gone: boolean }> {
   let result: { object: Frozen; gone: boolean } | undefined;
   const stored = await writer.store.update(keyOf(kind, namespace, name), (current) => {
     if (!current) throw notFound(kind, name);
     const { uid, resourceVersion } = current.metadata;
-    if (options.uid && options.uid !== uid) throw conflict(kind, name, `Precondition failed: UID in precondition: ${options.uid}, UID in object meta: ${uid}`);
+    if (options.uid && options.uid !== uid)
+      throw conflict(kind, name, `Precondition failed: UID in precondition: ${options.uid}, UID in object meta: ${uid}`);
     if (options.resourceVersion && options.resourceVersion !== resourceVersion) {
-      throw conflict(kind, name, `Precondition failed: ResourceVersion in precondition: ${options.resourceVersion}, ResourceVersion in object meta: ${resourceVersion}`);
+      throw conflict(
+        kind,
+        name,
+        `Precondition failed: ResourceVersion in precondition: ${options.resourceVersion}, ResourceVersion in object meta: ${resourceVersion}`,
+      );
     }
     kind.strategy.admit?.('delete', current as ApiObject, writer.context);
     const next = marked(kind, current, options, writer.context.now());
@@ -44,7 +55,8 @@ function marked(kind: KindDefinition, current: Frozen, options: DeleteOptions, n
   const grace = kind.strategy.gracePeriodSeconds?.(structuredClone(current) as ApiObject, options.gracePeriodSeconds) ?? 0;
   const finalizers = finalizersOf(metadata.finalizers ?? [], options.propagationPolicy);
   const left = metadata.deletionTimestamp === undefined ? grace : Math.min(metadata.deletionGracePeriodSeconds ?? 0, grace);
-  const sameFinalizers = finalizers.length === (metadata.finalizers ?? []).length && finalizers.every((name) => metadata.finalizers?.includes(name));
+  const sameFinalizers =
+    finalizers.length === (metadata.finalizers ?? []).length && finalizers.every((name) => metadata.finalizers?.includes(name));
   if (metadata.deletionTimestamp !== undefined && sameFinalizers && left === (metadata.deletionGracePeriodSeconds ?? 0)) return current;
   const next = structuredClone(current) as ApiObject;
   next.metadata.finalizers = finalizers;

@@ -22,8 +22,11 @@ export function requireNames(kind: KindDefinition, { metadata }: ApiObject): Fie
   if (typeof name !== 'string') return error('FieldValueInvalid', 'Invalid value: must be a string');
   const wrong = (rule: string): FieldError[] => error('FieldValueInvalid', `Invalid value: ${JSON.stringify(name)}: ${rule}`);
   const { storage } = kind;
-  if (storage.startsWith('rbac.')) return pathSegment.test(name) && name.length <= 253 && !name.includes(' ') ? [] : wrong('may not contain "/" or "%"');
-  if (storage === 'core/services') return name.length > 63 ? wrong('must be no more than 63 characters') : labelFromLetter.test(name) ? [] : wrong(letterRule);
-  if (storage === 'core/namespaces') return name.length > 63 ? wrong('must be no more than 63 characters') : label.test(name) ? [] : wrong(labelRule);
+  if (storage.startsWith('rbac.'))
+    return pathSegment.test(name) && name.length <= 253 && !name.includes(' ') ? [] : wrong('may not contain "/" or "%"');
+  if (storage === 'core/services')
+    return name.length > 63 ? wrong('must be no more than 63 characters') : labelFromLetter.test(name) ? [] : wrong(letterRule);
+  if (storage === 'core/namespaces')
+    return name.length > 63 ? wrong('must be no more than 63 characters') : label.test(name) ? [] : wrong(labelRule);
   return name.length > 253 ? wrong('must be no more than 253 characters') : subdomain.test(name) ? [] : wrong(subdomainRule);
 }

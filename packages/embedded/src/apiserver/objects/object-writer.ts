@@ -45,7 +45,13 @@ export class ObjectWriter {
   }
 
   /** @param body becomes the object; must be the caller's own. */
-  async create(kind: KindDefinition, namespace: string | undefined, body: ApiObject, options: WriteOptions, applied?: (object: ApiObject) => ApiObject): Promise<Frozen> {
+  async create(
+    kind: KindDefinition,
+    namespace: string | undefined,
+    body: ApiObject,
+    options: WriteOptions,
+    applied?: (object: ApiObject) => ApiObject,
+  ): Promise<Frozen> {
     const object = this.#identify(kind, namespace, body);
     const { metadata } = object;
     if (metadata.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created');
@@ -60,7 +66,13 @@ export class ObjectWriter {
     }
   }
 
-  async #insert(kind: KindDefinition, namespace: string | undefined, object: ApiObject, options: WriteOptions, applied?: (object: ApiObject) => ApiObject): Promise<Frozen> {
+  async #insert(
+    kind: KindDefinition,
+    namespace: string | undefined,
+    object: ApiObject,
+    options: WriteOptions,
+    applied?: (object: ApiObject) => ApiObject,
+  ): Promise<Frozen> {
     this.#checkFields(kind, object, options);
     const now = this.context.now();
     const { selfLink, deletionTimestamp, deletionGracePeriodSeconds, managedFields, ...kept } = object.metadata;
@@ -93,8 +105,14 @@ export class ObjectWriter {
       const owner = this.store.find({ storage: 'core/namespaces', namespace: undefined, name: namespace! });
       if (!owner) throw failure(404, 'NotFound', `namespaces "${namespace}" not found`, { name: namespace!, kind: 'namespaces' });
       if (owner.metadata.deletionTimestamp) {
-        const error = forbidden(`${kind.type.plural}${kind.type.group ? `.${kind.type.group}` : ''} "${object.metadata.name}" is forbidden: unable to create new content in namespace ${namespace} because it is being terminated`);
-        error.status.details = { name: object.metadata.name!, kind: kind.type.plural, causes: [{ reason: 'NamespaceTerminating', message: `namespace ${namespace} is being terminated`, field: 'metadata.namespace' }] };
+        const error = forbidden(
+          `${kind.type.plural}${kind.type.group ? `.${kind.type.group}` : ''} "${object.metadata.name}" is forbidden: unable to create new content in namespace ${namespace} because it is being terminated`,
+        );
+        error.status.details = {
+          name: object.metadata.name!,
+          kind: kind.type.plural,
+          causes: [{ reason: 'NamespaceTerminating', message: `namespace ${namespace} is being terminated`, field: 'metadata.namespace' }],
+        };
         throw error;
       }
     }
@@ -106,7 +124,11 @@ export class ObjectWriter {
    * @param options.manages replaces the usual bookkeeping of managed fields, which `change` has done.
    * @returns undefined when there is none.
    */
-  async change(target: Target, change: Change, options: WriteOptions & { manages?: boolean; checkFields?: boolean }): Promise<Frozen | undefined> {
+  async change(
+    target: Target,
+    change: Change,
+    options: WriteOptions & { manages?: boolean; checkFields?: boolean },
+  ): Promise<Frozen | undefined> {
     const { kind, namespace, name, subresource } = target;
     let result: Frozen | undefined;
     const stored = await this.store.update(keyOf(kind, namespace, name), (current) => {
@@ -114,9 +136,11 @@ export class ObjectWriter {
       const old = present(kind, current) as ApiObject;
       const asked = change(structuredClone(old));
       this.#identify(kind, namespace, asked);
-      if (asked.metadata.name !== name) throw badRequest(`the name of the object (${asked.metadata.name}) does not match the name on the URL (${name})`);
+      if (asked.metadata.name !== name)
+        throw badRequest(`the name of the object (${asked.metadata.name}) does not match the name on the URL (${name})`);
       const { uid, resourceVersion } = asked.metadata;
-      if (uid && uid !== old.metadata.uid) throw conflict(kind, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`);
+      if (uid && uid !== old.metadata.uid)
+        throw conflict(kind, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`);
       if (resourceVersion && resourceVersion !== old.metadata.resourceVersion) throw conflict(kind, name);
       if (options.checkFields !== false) this.#checkFields(kind, asked, options);
       const next = this.#merge(kind, asked, old, subresource, options);
@@ -131,7 +155,13 @@ export class ObjectWriter {
   }
 
   /** What `asked` may say, over what it may not. */
-  #merge(kind: KindDefinition, asked: ApiObject, old: ApiObject, subresource: string, options: WriteOptions & { manages?: boolean }): ApiObject {
+  #merge(
+    kind: KindDefinition,
+    asked: ApiObject,
+    old: ApiObject,
+    subresource: string,
+    options: WriteOptions & { manages?: boolean },
+  ): ApiObject {
     const now = this.context.now();
     let next: ApiObject;
     if (subresource === 'status') {
@@ -157,9 +187,17 @@ export class ObjectWriter {
     next.metadata.resourceVersion = old.metadata.resourceVersion;
     this.#schema.applyDefaults(kind, next);
     this.#validate(kind, next, old);
-    if (subresource === '' && hasGeneration(kind) && !isDeepStrictEqual(desired(next), desired(old))) next.metadata.generation = (old.metadata.generation ?? 0) + 1;
+    if (subresource === '' && hasGeneration(kind) && !isDeepStrictEqual(desired(next), desired(old)))
+      next.metadata.generation = (old.metadata.generation ?? 0) + 1;
     if (!options.manages) {
-      next.metadata.managedFields = this.#patch.updateManagedFields({ kind, live: old, next, manager: options.fieldManager, subresource, now });
+      next.metadata.managedFields = this.#patch.updateManagedFields({
+        kind,
+        live: old,
+        next,
+        manager: options.fieldManager,
+        subresource,
+        now,
+      });
     }
     return next;
   }
@@ -170,7 +208,11 @@ export class ObjectWriter {
     const added = (next.metadata.finalizers ?? []).filter((name) => !old.metadata.finalizers?.includes(name));
     if (added.length === 0) return;
     throw invalid(kind, old.metadata.name!, [
-      { reason: 'FieldValueForbidden', field: 'metadata.finalizers', message: `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{${added.map((name) => JSON.stringify(name)).join(', ')}}` },
+      {
+        reason: 'FieldValueForbidden',
+        field: 'metadata.finalizers',
+        message: `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{${added.map((name) => JSON.stringify(name)).join(', ')}}`,
+      },
     ]);
   }
 
@@ -179,7 +221,9 @@ export class ObjectWriter {
     body.apiVersion ??= apiVersionOf(kind.type);
     body.kind ??= kind.type.kind;
     if (body.apiVersion !== apiVersionOf(kind.type) || body.kind !== kind.type.kind) {
-      throw badRequest(`the object provided is unrecognized (${body.apiVersion}, Kind=${body.kind}): must be of type ${kind.type.kind} ${apiVersionOf(kind.type)}`);
+      throw badRequest(
+        `the object provided is unrecognized (${body.apiVersion}, Kind=${body.kind}): must be of type ${kind.type.kind} ${apiVersionOf(kind.type)}`,
+      );
     }
     body.metadata ??= {};
     if (typeof body.metadata !== 'object' || Array.isArray(body.metadata)) throw badRequest('metadata must be an object');
@@ -200,7 +244,10 @@ export class ObjectWriter {
     const shape = this.#schema.validate(kind, object, old);
     const malformed = kind.custom ? undefined : shape.find(({ reason }) => reason === 'FieldValueTypeInvalid');
     // Kubernetes cannot even read such an object of a built-in kind.
-    if (malformed) throw badRequest(`${object.kind} in version "${kind.type.version}" cannot be handled as a ${object.kind}: ${malformed.field}: ${malformed.message}`);
+    if (malformed)
+      throw badRequest(
+        `${object.kind} in version "${kind.type.version}" cannot be handled as a ${object.kind}: ${malformed.field}: ${malformed.message}`,
+      );
     const errors = [...requireNames(kind, object), ...shape];
     // A type's own rules may take the shape for granted.
     if (errors.length === 0) errors.push(...(kind.strategy.validate?.(object, old) ?? []));
@@ -227,14 +274,33 @@ export function present(kind: KindDefinition, object: Frozen): Frozen {
 
 /** Nothing keeps a deleted object any longer. */
 export function isGone({ kind, metadata, spec }: Frozen): boolean {
-  return metadata.deletionTimestamp !== undefined && (metadata.deletionGracePeriodSeconds ?? 0) === 0 && (metadata.finalizers ?? []).length === 0 && !(kind === 'Namespace' && spec?.finalizers?.length);
+  return (
+    metadata.deletionTimestamp !== undefined &&
+    (metadata.deletionGracePeriodSeconds ?? 0) === 0 &&
+    (metadata.finalizers ?? []).length === 0 &&
+    !(kind === 'Namespace' && spec?.finalizers?.length)
+  );
 }
 
 export function seconds(time: Date): string {
   return `${time.toISOString().slice(0, 19)}Z`;
 }
 
-const withoutGeneration = new Set(['core/secrets', 'core/configmaps', 'core/events', 'core/endpoints', 'core/namespaces', 'core/serviceaccounts', 'core/services', 'core/nodes', 'core/persistentvolumes', 'core/persistentvolumeclaims', 'coordination.k8s.io/leases', 'storage.k8s.io/storageclasses', 'apps/controllerrevisions']);
+const withoutGeneration = new Set([
+  'core/secrets',
+  'core/configmaps',
+  'core/events',
+  'core/endpoints',
+  'core/namespaces',
+  'core/serviceaccounts',
+  'core/services',
+  'core/nodes',
+  'core/persistentvolumes',
+  'core/persistentvolumeclaims',
+  'coordination.k8s.io/leases',
+  'storage.k8s.io/storageclasses',
+  'apps/controllerrevisions',
+]);
 
 function hasGeneration(kind: KindDefinition): boolean {
   return !withoutGeneration.has(kind.storage) && !kind.storage.startsWith('rbac.');
@@ -246,7 +312,11 @@ function desired({ metadata, status, ...rest }: Frozen): unknown {
 }
 
 function sameBesidesTimes(a: Frozen, b: Frozen): boolean {
-  const plain = ({ metadata: { managedFields, ...metadata }, ...rest }: Frozen): unknown => ({ ...rest, metadata, managed: managedFields?.map(({ time, ...entry }) => entry) ?? [] });
+  const plain = ({ metadata: { managedFields, ...metadata }, ...rest }: Frozen): unknown => ({
+    ...rest,
+    metadata,
+    managed: managedFields?.map(({ time, ...entry }) => entry) ?? [],
+  });
   return isDeepStrictEqual(plain(a), plain(b));
 }
 

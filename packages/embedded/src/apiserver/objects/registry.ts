@@ -13,7 +13,12 @@ export function createRegistry(store: ObjectStore): ResourceRegistry {
   const servedSince = new Map<string, number>();
   const index = new Map<string, KindDefinition>();
   const refresh = (): void => {
-    kinds = [...builtinKinds, ...store.list(definitionsStorage).flatMap((object) => customKinds(object as unknown as CustomResourceDefinition, servedSince.get(object.metadata.uid!) ?? 0))];
+    kinds = [
+      ...builtinKinds,
+      ...store
+        .list(definitionsStorage)
+        .flatMap((object) => customKinds(object as unknown as CustomResourceDefinition, servedSince.get(object.metadata.uid!) ?? 0)),
+    ];
     generation += 1;
     index.clear();
     for (const kind of kinds) {
@@ -41,24 +46,37 @@ export function createRegistry(store: ObjectStore): ResourceRegistry {
 
 function customKinds({ spec }: CustomResourceDefinition, since: number): KindDefinition[] {
   const { names, group, scope } = spec;
-  return spec.versions.filter(({ served }) => served).map((version) => ({
-    type: { group, version: version.name, kind: names.kind, plural: names.plural, namespaced: scope === 'Namespaced' },
-    singular: names.singular ?? names.kind.toLowerCase(),
-    listKind: names.listKind ?? `${names.kind}List`,
-    shortNames: names.shortNames ?? [],
-    categories: names.categories ?? [],
-    storage: `${group}/${names.plural}`,
-    status: version.subresources?.status !== undefined,
-    ...(version.subresources?.scale
-      ? { scale: { spec: version.subresources.scale.specReplicasPath, status: version.subresources.scale.statusReplicasPath, ...(version.subresources.scale.labelSelectorPath ? { selector: version.subresources.scale.labelSelectorPath } : {}) } }
-      : {}),
-    strategy: {},
-    custom: {
-      since,
-      ...(version.schema?.openAPIV3Schema ? { schema: version.schema.openAPIV3Schema } : {}),
-      columns: (version.additionalPrinterColumns ?? []).map(({ name, type, jsonPath, format, description, priority }) => ({
-        name, type, jsonPath, ...(format ? { format } : {}), ...(description ? { description } : {}), ...(priority ? { priority } : {}),
-      })),
-    },
-  }));
+  return spec.versions
+    .filter(({ served }) => served)
+    .map((version) => ({
+      type: { group, version: version.name, kind: names.kind, plural: names.plural, namespaced: scope === 'Namespaced' },
+      singular: names.singular ?? names.kind.toLowerCase(),
+      listKind: names.listKind ?? `${names.kind}List`,
+      shortNames: names.shortNames ?? [],
+      categories: names.categories ?? [],
+      storage: `${group}/${names.plural}`,
+      status: version.subresources?.status !== undefined,
+      ...(version.subresources?.scale
+        ? {
+            scale: {
+              spec: version.subresources.scale.specReplicasPath,
+              status: version.subresources.scale.statusReplicasPath,
+              ...(version.subresources.scale.labelSelectorPath ? { selector: version.subresources.scale.labelSelectorPath } : {}),
+            },
+          }
+        : {}),
+      strategy: {},
+      custom: {
+        since,
+        ...(version.schema?.openAPIV3Schema ? { schema: version.schema.openAPIV3Schema } : {}),
+        columns: (version.additionalPrinterColumns ?? []).map(({ name, type, jsonPath, format, description, priority }) => ({
+          name,
+          type,
+          jsonPath,
+          ...(format ? { format } : {}),
+          ...(description ? { description } : {}),
+          ...(priority ? { priority } : {}),
+        })),
+      },
+    }));
 }

@@ -9,7 +9,10 @@ export type Form = 'Object' | 'Table' | 'PartialObjectMetadata';
 /** The first form in an Accept header that is served here. @throws a 406 failure when there is none. */
 export function formOf(accept: string | undefined): Form {
   for (const range of (accept || '*/*').split(',')) {
-    const [type = '', ...parameters] = range.trim().split(';').map((part) => part.trim());
+    const [type = '', ...parameters] = range
+      .trim()
+      .split(';')
+      .map((part) => part.trim());
     const as = parameters.find((parameter) => parameter.startsWith('as='))?.slice('as='.length);
     if (type !== 'application/json' && type !== '*/*' && type !== 'application/*') continue;
     if (as === undefined) return 'Object';
@@ -48,7 +51,8 @@ export class Representation {
 
   list(objects: readonly Frozen[], metadata: ListMeta): object {
     if (this.#form === 'Table') return { ...this.#table(objects), metadata };
-    if (this.#form === 'PartialObjectMetadata') return { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata, items: objects.map(partial) };
+    if (this.#form === 'PartialObjectMetadata')
+      return { kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1', metadata, items: objects.map(partial) };
     return { kind: this.#kind.listKind, apiVersion: apiVersionOf(this.#kind.type), metadata, items: objects };
   }
 

@@ -30,6 +30,11 @@ export function resourceRequestOf(path: string, registry: ResourceRegistry): Res
   const [plural, name, subresource = '', ...more] = rest;
   if (plural === undefined || more.length > 0) return undefined;
   const kind = registry.byPlural(group, version, plural);
-  if (!kind || (namespace !== undefined && !kind.type.namespaced) || (name !== undefined && kind.type.namespaced && namespace === undefined)) return undefined;
+  if (
+    !kind ||
+    (namespace !== undefined && !kind.type.namespaced) ||
+    (name !== undefined && kind.type.namespaced && namespace === undefined)
+  )
+    return undefined;
   return { kind, namespace, name, subresource, watch };
 }

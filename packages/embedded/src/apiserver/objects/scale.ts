@@ -21,7 +21,13 @@ export function scaleOf(kind: KindDefinition, object: Frozen): ApiObject {
 export function applyScale(kind: KindDefinition, object: ApiObject, scale: ApiObject): void {
   const replicas: unknown = scale['spec']?.replicas ?? 0;
   if (!Number.isInteger(replicas) || (replicas as number) < 0) {
-    throw invalid(kind, object.metadata.name!, [{ reason: 'FieldValueInvalid', field: 'spec.replicas', message: `Invalid value: ${JSON.stringify(replicas)}: must be greater than or equal to 0` }]);
+    throw invalid(kind, object.metadata.name!, [
+      {
+        reason: 'FieldValueInvalid',
+        field: 'spec.replicas',
+        message: `Invalid value: ${JSON.stringify(replicas)}: must be greater than or equal to 0`,
+      },
+    ]);
   }
   const parts = kind.scale!.spec.split('.').filter(Boolean);
   const last = parts.pop()!;
@@ -32,7 +38,10 @@ export function applyScale(kind: KindDefinition, object: ApiObject, scale: ApiOb
 }
 
 function read(object: Frozen, path: string): any {
-  return path.split('.').filter(Boolean).reduce<any>((at, part) => at?.[part], object);
+  return path
+    .split('.')
+    .filter(Boolean)
+    .reduce<any>((at, part) => at?.[part], object);
 }
 
 function selectorText({ matchLabels = {}, matchExpressions = [] }: LabelSelector): string {

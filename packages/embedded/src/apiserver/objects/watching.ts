@@ -20,7 +20,13 @@ const bookmarkEveryMs = 60_000;
  * @returns ends the watch.
  * @throws a 400 or 410 failure
  */
-export function watchObjects(store: ObjectStore, kind: KindDefinition, namespace: string | undefined, query: URLSearchParams, open: () => WatchSink): () => void {
+export function watchObjects(
+  store: ObjectStore,
+  kind: KindDefinition,
+  namespace: string | undefined,
+  query: URLSearchParams,
+  open: () => WatchSink,
+): () => void {
   const selects = selectorOf(kind, query);
   const lastsSeconds = Math.min(wholeNumber(query, 'timeoutSeconds') ?? longestWatchSeconds, longestWatchSeconds);
   const from = wholeNumber(query, 'resourceVersion') ?? 0;
@@ -35,7 +41,8 @@ export function watchObjects(store: ObjectStore, kind: KindDefinition, namespace
   if (!missed) throw expired(`too old resource version: ${from} (${store.revision})`);
 
   const sink = open();
-  const concerns = ({ storage, object }: StoreEvent): boolean => storage === kind.storage && (namespace === undefined || object.metadata.namespace === namespace);
+  const concerns = ({ storage, object }: StoreEvent): boolean =>
+    storage === kind.storage && (namespace === undefined || object.metadata.namespace === namespace);
   const show = (object: Frozen): object => sink.show(present(kind, object));
   const deliver = (event: StoreEvent): boolean => {
     if (!concerns(event)) return true;
@@ -43,12 +50,17 @@ export function watchObjects(store: ObjectStore, kind: KindDefinition, namespace
     const was = event.old !== undefined && selects(event.old);
     if (is) return sink.send(was ? 'MODIFIED' : 'ADDED', show(event.object));
     // What leaves the selection is shown as it was, with the revision at which it left.
-    if (was) return sink.send('DELETED', show({ ...event.old!, metadata: { ...event.old!.metadata, resourceVersion: event.object.metadata.resourceVersion } }));
+    if (was)
+      return sink.send(
+        'DELETED',
+        show({ ...event.old!, metadata: { ...event.old!.metadata, resourceVersion: event.object.metadata.resourceVersion } }),
+      );
     return true;
   };
   const bookmark = (annotations?: Record<string, string>): boolean =>
     sink.send('BOOKMARK', {
-      kind: kind.type.kind, apiVersion: kind.type.group ? `${kind.type.group}/${kind.type.version}` : kind.type.version,
+      kind: kind.type.kind,
+      apiVersion: kind.type.group ? `${kind.type.group}/${kind.type.version}` : kind.type.version,
       metadata: { resourceVersion: String(store.revision), creationTimestamp: null, ...(annotations ? { annotations } : {}) },
     });
 
@@ -72,7 +84,8 @@ export function watchObjects(store: ObjectStore, kind: KindDefinition, namespace
     if (bookmarks && !bookmark()) stop();
   }, bookmarkEveryMs);
   let going = true;
-  if (wholeState) for (const object of store.list(kind.storage, namespace)) if (going && selects(object)) going = sink.send('ADDED', show(object));
+  if (wholeState)
+    for (const object of store.list(kind.storage, namespace)) if (going && selects(object)) going = sink.send('ADDED', show(object));
   for (const event of missed) if (going) going = deliver(event);
   if (going && initial && bookmarks) going = bookmark({ 'k8s.io/initial-events-end': 'true' });
   if (!going) stop();

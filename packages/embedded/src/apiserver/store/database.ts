@@ -134,9 +134,13 @@ async function lockedBy(folder: string): Promise<KipError> {
 function explained(folder: string, error: unknown): Error {
   if (error instanceof KipError) return error;
   const failure = new StorageError(error);
-  if (failure.full) return new KipError('disk-full', `The disk that holds ${folder} is full.`, { hint: 'Free some space and try again.', cause: error });
+  if (failure.full)
+    return new KipError('disk-full', `The disk that holds ${folder} is full.`, { hint: 'Free some space and try again.', cause: error });
   if (codes(error).some((code) => ['EACCES', 'EPERM', 'EROFS'].includes(code))) {
-    return new KipError('invalid', `The data folder ${folder} cannot be written to.`, { hint: 'Give its owner write access, or use another folder.', cause: error });
+    return new KipError('invalid', `The data folder ${folder} cannot be written to.`, {
+      hint: 'Give its owner write access, or use another folder.',
+      cause: error,
+    });
   }
   return damaged(folder, describe(error), error);
 }

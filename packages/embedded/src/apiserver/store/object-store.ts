@@ -99,7 +99,10 @@ export class ObjectStore {
    * @returns what is stored afterwards, or what was removed.
    * @throws what `change` throws, StorageError
    */
-  async update(key: ObjectKey, change: (current: Frozen | undefined) => Frozen | undefined | Promise<Frozen | undefined>): Promise<Frozen | undefined> {
+  async update(
+    key: ObjectKey,
+    change: (current: Frozen | undefined) => Frozen | undefined | Promise<Frozen | undefined>,
+  ): Promise<Frozen | undefined> {
     const lock = `${key.storage} ${innerKey(key.namespace, key.name)}`;
     const before = this.#locks.get(lock) ?? Promise.resolve();
     const turn = before.then(() => this.#change(key, change));
@@ -112,7 +115,10 @@ export class ObjectStore {
     }
   }
 
-  async #change(key: ObjectKey, change: (current: Frozen | undefined) => Frozen | undefined | Promise<Frozen | undefined>): Promise<Frozen | undefined> {
+  async #change(
+    key: ObjectKey,
+    change: (current: Frozen | undefined) => Frozen | undefined | Promise<Frozen | undefined>,
+  ): Promise<Frozen | undefined> {
     const current = this.find(key);
     const next = await change(current);
     if (next === current) return current;
@@ -149,7 +155,10 @@ export class ObjectStore {
       const batch = this.#waiting.splice(0);
       try {
         // The revision of a removed object is found in no object, so the last one is kept by itself. No two writes have the same.
-        await this.#database.write(batch.map(({ change }) => change), { key: 'revision', value: String(batch.at(-1)!.revision) });
+        await this.#database.write(
+          batch.map(({ change }) => change),
+          { key: 'revision', value: String(batch.at(-1)!.revision) },
+        );
         for (const { resolve } of batch) resolve();
       } catch (error) {
         for (const { reject } of batch) reject(error as Error);

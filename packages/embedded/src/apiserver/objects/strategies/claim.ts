@@ -27,7 +27,9 @@ export const claimStrategy: Strategy = {
     const name = object['spec'].storageClassName as string | undefined;
     const storageClass = name === undefined ? undefined : context.find('storage.k8s.io/storageclasses', undefined, name);
     if (!storageClass?.['allowVolumeExpansion']) {
-      throw forbidden(`persistentvolumeclaims "${object.metadata.name}" is forbidden: only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize`);
+      throw forbidden(
+        `persistentvolumeclaims "${object.metadata.name}" is forbidden: only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize`,
+      );
     }
   },
   validate(object, old): FieldError[] {
@@ -36,12 +38,19 @@ export const claimStrategy: Strategy = {
     const { spec } = object as ApiObject & { spec: any };
     const moved = old['spec'].volumeName && old['spec'].volumeName !== spec.volumeName;
     if (moved || !isDeepStrictEqual(fixedPart(old['spec']), fixedPart(spec))) {
-      errors.push(forbiddenChange('spec', 'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims'));
+      errors.push(
+        forbiddenChange(
+          'spec',
+          'spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims',
+        ),
+      );
     }
     const before = old['spec'].resources?.requests?.storage as string | undefined;
     const now = spec.resources?.requests?.storage as string | undefined;
     if (before && now && compareQuantities(now, before) < 0) {
-      errors.push(fieldError('FieldValueForbidden', 'spec.resources.requests.storage', 'Forbidden: field can not be less than status.capacity'));
+      errors.push(
+        fieldError('FieldValueForbidden', 'spec.resources.requests.storage', 'Forbidden: field can not be less than status.capacity'),
+      );
     }
     return errors;
   },

@@ -21,7 +21,8 @@ export const dataStrategy: Strategy = {
     if (!old['immutable']) return errors;
     if (!object['immutable']) errors.push(forbiddenChange('immutable', 'field is immutable when `immutable` is set'));
     for (const field of ['data', 'binaryData']) {
-      if (immutable(field, old[field], object[field]).length > 0) errors.push(forbiddenChange(field, 'field is immutable when `immutable` is set'));
+      if (immutable(field, old[field], object[field]).length > 0)
+        errors.push(forbiddenChange(field, 'field is immutable when `immutable` is set'));
     }
     return errors;
   },

@@ -17,6 +17,7 @@ export const namespaceStrategy: Strategy = {
   prepareUpdate: label,
   admit(operation, object) {
     const { name = '' } = object.metadata;
-    if (operation === 'delete' && permanent.has(name)) throw forbidden(`namespaces "${name}" is forbidden: this namespace may not be deleted`);
+    if (operation === 'delete' && permanent.has(name))
+      throw forbidden(`namespaces "${name}" is forbidden: this namespace may not be deleted`);
   },
 };

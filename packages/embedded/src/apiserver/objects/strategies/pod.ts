@@ -17,7 +17,12 @@ export const podStrategy: Strategy = {
     if (!old) return [];
     const moved = old['spec'].nodeName && old['spec'].nodeName !== object['spec'].nodeName;
     if (!moved && isDeepStrictEqual(fixedPart(old['spec']), fixedPart(object['spec']))) return [];
-    return [forbiddenChange('spec', 'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)')];
+    return [
+      forbiddenChange(
+        'spec',
+        'pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)',
+      ),
+    ];
   },
   gracePeriodSeconds(object, asked) {
     const { phase } = object['status'] ?? {};
@@ -29,8 +34,15 @@ export const podStrategy: Strategy = {
 
 function qualityOf(object: ApiObject): string {
   const containers: any[] = [...(object['spec']?.containers ?? []), ...(object['spec']?.initContainers ?? [])];
-  const amounts = containers.flatMap(({ resources }) => [...Object.keys(resources?.requests ?? {}), ...Object.keys(resources?.limits ?? {})]);
+  const amounts = containers.flatMap(({ resources }) => [
+    ...Object.keys(resources?.requests ?? {}),
+    ...Object.keys(resources?.limits ?? {}),
+  ]);
   if (amounts.length === 0) return 'BestEffort';
-  const guaranteed = containers.every(({ resources }) => ['cpu', 'memory'].every((name) => resources?.limits?.[name] && (resources.requests?.[name] ?? resources.limits[name]) === resources.limits[name]));
+  const guaranteed = containers.every(({ resources }) =>
+    ['cpu', 'memory'].every(
+      (name) => resources?.limits?.[name] && (resources.requests?.[name] ?? resources.limits[name]) === resources.limits[name],
+    ),
+  );
   return guaranteed ? 'Guaranteed' : 'Burstable';
 }

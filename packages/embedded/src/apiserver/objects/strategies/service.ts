@@ -45,8 +45,12 @@ export const serviceStrategy: Strategy = {
   },
   validate(object, old) {
     const { spec } = object as ApiObject & { spec: any };
-    const errors = old && spec.type !== 'ExternalName' && old['spec'].type !== 'ExternalName' ? immutable('spec.clusterIPs[0]', old['spec'].clusterIP, spec.clusterIP) : [];
-    if ((spec.ports ?? []).length === 0 && spec.clusterIP !== 'None' && spec.type !== 'ExternalName') errors.push(fieldError('FieldValueRequired', 'spec.ports', 'Required value'));
+    const errors =
+      old && spec.type !== 'ExternalName' && old['spec'].type !== 'ExternalName'
+        ? immutable('spec.clusterIPs[0]', old['spec'].clusterIP, spec.clusterIP)
+        : [];
+    if ((spec.ports ?? []).length === 0 && spec.clusterIP !== 'None' && spec.type !== 'ExternalName')
+      errors.push(fieldError('FieldValueRequired', 'spec.ports', 'Required value'));
     return errors;
   },
 };

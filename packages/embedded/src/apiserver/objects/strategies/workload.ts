@@ -2,7 +2,15 @@ import { isDeepStrictEqual } from 'node:util';
 import type { FieldError, Strategy } from '../../../contracts.ts';
 import { forbiddenChange, immutable } from './immutable.ts';
 
-const changeable = ['replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy', 'minReadySeconds'];
+const changeable = [
+  'replicas',
+  'ordinals',
+  'template',
+  'updateStrategy',
+  'revisionHistoryLimit',
+  'persistentVolumeClaimRetentionPolicy',
+  'minReadySeconds',
+];
 
 function fixedPart(spec: Record<string, unknown>): unknown {
   return Object.fromEntries(Object.entries(spec).filter(([name]) => !changeable.includes(name)));
@@ -15,11 +23,17 @@ export const statefulSetStrategy: Strategy = {
   validate(object, old): FieldError[] {
     if (!old || isDeepStrictEqual(fixedPart(old['spec']), fixedPart(object['spec']))) return [];
     const names = changeable.map((name) => `'${name}'`);
-    return [forbiddenChange('spec', `updates to statefulset spec for fields other than ${names.slice(0, -1).join(', ')} and ${names.at(-1)} are forbidden`)];
+    return [
+      forbiddenChange(
+        'spec',
+        `updates to statefulset spec for fields other than ${names.slice(0, -1).join(', ')} and ${names.at(-1)} are forbidden`,
+      ),
+    ];
   },
 };
 
-const selectorFixed: Strategy['validate'] = (object, old) => (old ? immutable('spec.selector', old['spec'].selector, object['spec'].selector) : []);
+const selectorFixed: Strategy['validate'] = (object, old) =>
+  old ? immutable('spec.selector', old['spec'].selector, object['spec'].selector) : [];
 
 export const deploymentStrategy: Strategy = {
   prepareCreate(object) {
