@@ -197,18 +197,22 @@ describe('server-side apply', () => {
     const named = { namespace, name: 'sets' };
     await kube.apply(
       services,
-      { metadata: { ...named, finalizers: ['example.com/a'] }, spec: { ports: [{ port: 1, name: 'a' }] } },
+      { metadata: { ...named, finalizers: ['example.com/a'] }, spec: { ports: [{ port: 1, name: 'a', protocol: 'TCP' }] } },
       { fieldManager: 'one' },
     );
     const both = await kube.apply(
       services,
-      { metadata: { ...named, finalizers: ['example.com/b'] }, spec: { ports: [{ port: 2, name: 'b' }] } },
+      { metadata: { ...named, finalizers: ['example.com/b'] }, spec: { ports: [{ port: 2, name: 'b', protocol: 'TCP' }] } },
       { fieldManager: 'two' },
     );
     expect(both.metadata?.finalizers?.toSorted()).toEqual(['example.com/a', 'example.com/b']);
     expect(both.spec?.ports?.map(({ port }) => port).sort()).toEqual([1, 2]);
     expect(entryOf(both, 'one')?.fieldsV1).toMatchObject({ 'f:metadata': { 'f:finalizers': { 'v:"example.com/a"': {} } } });
-    const less = await kube.apply(services, { metadata: named, spec: { ports: [{ port: 2, name: 'b' }] } }, { fieldManager: 'two' });
+    const less = await kube.apply(
+      services,
+      { metadata: named, spec: { ports: [{ port: 2, name: 'b', protocol: 'TCP' }] } },
+      { fieldManager: 'two' },
+    );
     expect(less.metadata?.finalizers).toEqual(['example.com/a']);
     await kube.patch(services, 'sets', { metadata: { finalizers: null } }, inNamespace);
   });

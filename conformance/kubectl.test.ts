@@ -67,7 +67,7 @@ describe.skipIf(missing)(`kubectl${missing ? ` (there is no ${program} on this m
 
   it('explains fields', async () => {
     expect(await kubectl(['explain', 'pod'])).toMatch(/^KIND: +Pod$/m);
-    expect(await kubectl(['explain', 'statefulset.spec.template.spec.containers.image'])).toContain('Container image name');
+    expect(await kubectl(['explain', 'statefulset.spec.template.spec.containers.image'])).toMatch(/(Container|Docker) image name/);
     expect((await attempt(['explain', 'pod.spec.nothing'])).err).toContain('field "nothing" does not exist');
   });
 

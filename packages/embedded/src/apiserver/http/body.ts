@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { badRequest, failure, unsupportedMediaType } from '../objects/failures.ts';
+import { requireShallow } from '../objects/well-formed.ts';
 
 /** As etcd limits an object, with room for its encoding. */
 const bodyLimit = 3 << 20;
@@ -53,6 +54,12 @@ export function mediaTypeOf(request: IncomingMessage): string {
 
 /** @throws a 400 failure for what cannot be parsed, 415 for a media type that is not served. */
 export async function parseBody(text: string, mediaType: string): Promise<any> {
+  const body = await parseText(text, mediaType);
+  requireShallow(body);
+  return body;
+}
+
+async function parseText(text: string, mediaType: string): Promise<any> {
   if (mediaType === 'application/yaml' || mediaType === 'application/apply-patch+yaml') return parseYaml(text);
   if (!mediaType.startsWith('application/') || !/[/+]json$/.test(mediaType)) {
     throw unsupportedMediaType(

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ApiObject, KindDefinition, PatchApi, SchemaApi } from '../../contracts.ts';
-import { badRequest, failure, forbidden, notFound, unsupportedMediaType } from '../objects/failures.ts';
+import { badRequest, failure, notFound, unsupportedMediaType } from '../objects/failures.ts';
 import { Listing, wholeNumber } from '../objects/listing.ts';
 import { deleteObject, type DeleteOptions } from '../objects/object-deleter.ts';
 import { present, type ObjectWriter, type WriteOptions } from '../objects/object-writer.ts';
@@ -11,6 +11,8 @@ import { watchObjects } from '../objects/watching.ts';
 import { duplicateFields, mediaTypeOf, parseBody, readBody } from './body.ts';
 import type { Role } from './identity.ts';
 import { answer, type Answering } from './respond.ts';
+import { requireObject } from '../objects/well-formed.ts';
+import { authorize, verbOf } from './authorization.ts';
 import { openWatchSink } from './watch-sink.ts';
 
 export interface ObjectRoutes {
@@ -35,11 +37,7 @@ export function createObjectRoutes(writer: ObjectWriter, schema: SchemaApi, patc
     const { request, role } = exchange;
     const { kind } = target;
     const method = request.method ?? 'GET';
-    if (role === 'view' && (!readMethods.has(method) || kind.storage === 'core/secrets')) {
-      throw forbidden(
-        `${kind.type.plural}${kind.type.group ? `.${kind.type.group}` : ''} is forbidden: User "view" cannot ${method.toLowerCase()} it`,
-      );
-    }
+    authorize(role, verbOf(method, { name: target.name, watch: isWatch(target, exchange) }), target);
     if (kind.verbs) return answerReview(target, exchange);
     if (target.subresource) return handleSubresource(target, exchange);
     if (target.name === undefined) return handleCollection(target, exchange);
@@ -108,16 +106,16 @@ export function createObjectRoutes(writer: ObjectWriter, schema: SchemaApi, patc
       if (readMethods.has(method ?? 'GET')) return answer(exchange, 200, scaleOf(kind, writer.require(kind, namespace, name)));
       if (method === 'PUT' || method === 'PATCH') return changeScale(target, name, exchange);
     } else if (subresource === 'finalize' && kind.storage === 'core/namespaces' && method === 'PUT') {
-      const body = await parseBody(await readBody(exchange.request), mediaTypeOf(exchange.request));
+      const body = await readOptions(exchange.request);
       const changed = await writer.change(
         { kind, namespace, name, subresource: '' },
-        (current) => ({ ...current, spec: { ...current['spec'], finalizers: body?.spec?.finalizers ?? [] } }),
+        (current) => ({ ...current, spec: { ...current['spec'], finalizers: [body['spec']?.finalizers ?? []].flat() } }),
         writeOptions(exchange),
       );
       if (!changed) throw notFound(kind, name);
       return answer(exchange, 200, changed);
     } else if (subresource === 'eviction' && kind.storage === 'core/pods' && method === 'POST') {
-      const body = await parseBody(await readBody(exchange.request), mediaTypeOf(exchange.request));
+      const body = await readOptions(exchange.request);
       await deleteObject(writer, kind, namespace, name, { ...body.deleteOptions, dryRun: isDryRun(exchange.query) });
       return answer(exchange, 201, { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', code: 201 });
     } else {
@@ -206,6 +204,7 @@ export function createObjectRoutes(writer: ObjectWriter, schema: SchemaApi, patc
           : mediaType === 'application/json-patch+json'
             ? patchApi.jsonPatch(before, body)
             : patchApi.mergePatch(before, body);
+      requireObject(after);
       applyScale(kind, current, after);
       return current;
     };
@@ -227,7 +226,7 @@ export function createObjectRoutes(writer: ObjectWriter, schema: SchemaApi, patc
   /** Questions about the asker. */
   async function answerReview({ kind }: ResourceRequest, exchange: Exchange): Promise<void> {
     if (exchange.request.method !== 'POST') throw notAllowed();
-    const body = await parseBody(await readBody(exchange.request), mediaTypeOf(exchange.request));
+    const body = await readOptions(exchange.request);
     const attributes = body.spec?.resourceAttributes;
     const reads = ['get', 'list', 'watch'].includes(attributes?.verb);
     const allowed = exchange.role === 'admin' || (reads && attributes?.resource !== 'secrets');
@@ -255,6 +254,15 @@ function isDryRun(query: URLSearchParams): boolean {
   return true;
 }
 
+/** What a request asks for besides an object. @param absent stands for an empty body. */
+async function readOptions(request: IncomingMessage, absent?: object): Promise<Record<string, any>> {
+  const text = await readBody(request);
+  if (text === '' && absent) return absent;
+  const body: unknown = await parseBody(text, mediaTypeOf(request));
+  requireObject(body);
+  return body;
+}
+
 /** The object that a request carries, held to the wanted field validation. */
 async function readObject(request: IncomingMessage, { fieldValidation, warn }: WriteOptions): Promise<any> {
   const text = await readBody(request);
@@ -279,8 +287,7 @@ function writeOptions(exchange: Exchange): WriteOptions {
 }
 
 async function deleteOptions({ request, query }: Exchange): Promise<DeleteOptions> {
-  const text = await readBody(request);
-  const body = text ? await parseBody(text, mediaTypeOf(request)) : {};
+  const body = await readOptions(request, {});
   const grace = body.gracePeriodSeconds ?? wholeNumber(query, 'gracePeriodSeconds');
   if (grace !== undefined && (!Number.isInteger(grace) || grace < 0))
     throw badRequest('gracePeriodSeconds must be a whole number that is not negative');
@@ -293,7 +300,7 @@ async function deleteOptions({ request, query }: Exchange): Promise<DeleteOption
     );
   }
   return {
-    dryRun: isDryRun(query) || (body.dryRun ?? []).includes('All'),
+    dryRun: isDryRun(query) || [body.dryRun].flat().includes('All'),
     ...(grace === undefined ? {} : { gracePeriodSeconds: grace }),
     ...(policy === undefined ? {} : { propagationPolicy: policy }),
     ...(body.preconditions?.uid ? { uid: body.preconditions.uid } : {}),

@@ -25,7 +25,15 @@ beforeAll(async () => {
   identity = await loadIdentity(folder);
   const routes = createObjectRoutes(new ObjectWriter(store, schemaApi, patchApi), schemaApi, patchApi);
   const log = (line: string): void => void logged.push(line);
-  server = await startApiServer({ identity, port: 0, registry: createRegistry(store), schema: schemaApi, routes, node: () => undefined, log });
+  server = await startApiServer({
+    identity,
+    port: 0,
+    registry: createRegistry(store),
+    schema: schemaApi,
+    routes,
+    node: () => undefined,
+    log,
+  });
   await ask('POST', '/api/v1/namespaces', { metadata: { name: 'default' } });
 });
 afterAll(async () => {
@@ -43,11 +51,14 @@ function ask(method: string, path: string, body?: unknown, options: { token?: st
   const { token = identity.tokens.admin, type = 'application/json' } = options;
   return new Promise((resolve, reject) => {
     const headers = { Authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'Content-Type': type }) };
-    const request = httpsRequest({ host: '127.0.0.1', port: server.port, ca: identity.ca, method, path, headers, agent: false }, (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
-      response.on('end', () => resolve({ code: response.statusCode!, body: text.startsWith('{') ? JSON.parse(text) : text }));
-    });
+    const request = httpsRequest(
+      { host: '127.0.0.1', port: server.port, ca: identity.ca, method, path, headers, agent: false },
+      (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
+        response.on('end', () => resolve({ code: response.statusCode!, body: text.startsWith('{') ? JSON.parse(text) : text }));
+      },
+    );
     request.on('error', reject);
     request.end(body === undefined || typeof body === 'string' ? body : JSON.stringify(body));
   });
@@ -67,17 +78,26 @@ function say(bytes: string): Promise<string> {
 const configMaps = '/api/v1/namespaces/default/configmaps';
 
 describe('the server', () => {
-  it.each(['/healthz', '/version', '/api', '/openapi/v2', configMaps, '/nowhere'])('tells nobody anything about %s without a token', async (path) => {
-    expect(await ask('GET', path, undefined, { token: 'guess' })).toMatchObject({ code: 401, body: { kind: 'Status', reason: 'Unauthorized' } });
-    expect(await ask('GET', path, undefined, { token: '' })).toMatchObject({ code: 401 });
-  });
+  it.each(['/healthz', '/version', '/api', '/openapi/v2', configMaps, '/nowhere'])(
+    'tells nobody anything about %s without a token',
+    async (path) => {
+      expect(await ask('GET', path, undefined, { token: 'guess' })).toMatchObject({
+        code: 401,
+        body: { kind: 'Status', reason: 'Unauthorized' },
+      });
+      expect(await ask('GET', path, undefined, { token: '' })).toMatchObject({ code: 401 });
+    },
+  );
 
   it('lets the view token read, but no secrets and nothing else', async () => {
     const token = identity.tokens.view;
     expect((await ask('GET', configMaps, undefined, { token })).code).toBe(200);
     expect(await ask('GET', '/api/v1/secrets', undefined, { token })).toMatchObject({
       code: 403,
-      body: { reason: 'Forbidden', message: 'secrets is forbidden: User "view" cannot list resource "secrets" in API group "" at the cluster scope' },
+      body: {
+        reason: 'Forbidden',
+        message: 'secrets is forbidden: User "view" cannot list resource "secrets" in API group "" at the cluster scope',
+      },
     });
     expect(await ask('DELETE', `${configMaps}/x`, undefined, { token })).toMatchObject({
       code: 403,
@@ -87,42 +107,114 @@ describe('the server', () => {
       },
     });
     const review = { spec: { resourceAttributes: { verb: 'create', resource: 'pods' } } };
-    expect(await ask('POST', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', review, { token })).toMatchObject({ code: 201, body: { status: { allowed: false } } });
+    expect(await ask('POST', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', review, { token })).toMatchObject({
+      code: 201,
+      body: { status: { allowed: false } },
+    });
   });
 
-  it.each(['//[', '//%', 'http://[/', '/api/v1/%', '/%00', '/api/v1/namespaces/..%2f..', '/apis//v1', '/api/v1/namespaces/default/configmaps/a%2Fb', '/watch', '*'])(
-    'goes on after a request or an upgrade for the target %s',
-    async (target) => {
-      const ending = `Host: kip\r\nAuthorization: Bearer ${identity.tokens.admin}\r\n`;
-      expect(await say(`GET ${target} HTTP/1.1\r\n${ending}Connection: close\r\n\r\n`)).toMatch(/^HTTP\/1.1 40[04] /);
-      expect(await say(`GET ${target} HTTP/1.1\r\n${ending}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`)).toMatch(/^HTTP\/1.1 40[04] /);
-      expect(await say(`GET ${target} HTTP/1.1\r\nHost: kip\r\nConnection: Upgrade\r\nUpgrade: spdy/3.1\r\n\r\n`)).toMatch(/^HTTP\/1.1 40[014] /);
-      expect((await ask('GET', '/healthz')).code).toBe(200);
-    },
-  );
+  it.each([
+    '//[',
+    '//%',
+    'http://[/',
+    '/api/v1/%',
+    '/%00',
+    '/api/v1/namespaces/..%2f..',
+    '/apis//v1',
+    '/api/v1/namespaces/default/configmaps/a%2Fb',
+    '/watch',
+    '*',
+  ])('goes on after a request or an upgrade for the target %s', async (target) => {
+    const ending = `Host: kip\r\nAuthorization: Bearer ${identity.tokens.admin}\r\n`;
+    expect(await say(`GET ${target} HTTP/1.1\r\n${ending}Connection: close\r\n\r\n`)).toMatch(/^HTTP\/1.1 40[04] /);
+    expect(await say(`GET ${target} HTTP/1.1\r\n${ending}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`)).toMatch(/^HTTP\/1.1 40[04] /);
+    expect(await say(`GET ${target} HTTP/1.1\r\nHost: kip\r\nConnection: Upgrade\r\nUpgrade: spdy/3.1\r\n\r\n`)).toMatch(
+      /^HTTP\/1.1 40[014] /,
+    );
+    expect((await ask('GET', '/healthz')).code).toBe(200);
+  });
 
   it('answers garbage with what is wrong, never with a failure of its own', async () => {
     const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'held' } };
     await ask('POST', configMaps, object);
     await ask('POST', '/apis/apps/v1/namespaces/default/deployments', {
       metadata: { name: 'held' },
-      spec: { selector: { matchLabels: { a: 'b' } }, template: { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'i' }] } } },
+      spec: {
+        selector: { matchLabels: { a: 'b' } },
+        template: { metadata: { labels: { a: 'b' } }, spec: { containers: [{ name: 'c', image: 'i' }] } },
+      },
     });
     const deployment = '/apis/apps/v1/namespaces/default/deployments/held';
     const deep = `${'{"a":'.repeat(20_000)}1${'}'.repeat(20_000)}`;
-    const bodies = ['null', '5', 'true', '"text"', '[]', '[null]', '[5]', '{}', '', '{', '{"metadata":null}', '{"metadata":5}', '{"metadata":{"name":5}}', '{"spec":null}', '{"spec":5}',
-      '{"spec":{"replicas":"many"}}', '{"metadata":{"labels":5}}', '{"metadata":{"annotations":[1]}}', '{"metadata":{"finalizers":5}}', '{"metadata":{"finalizers":[5]}}',
-      '{"metadata":{"ownerReferences":[null]}}', '{"metadata":{"ownerReferences":5}}', '{"metadata":{"managedFields":[5]}}', '{"data":5}', '{"stringData":5}', '{"data":{"a":5}}',
-      '{"__proto__":{"a":1}}', '{"metadata":{"__proto__":{"name":"x"}}}', '{"metadata":{"constructor":{"prototype":{"x":1}}}}', '{"dryRun":5}', '{"preconditions":5}', '{"deleteOptions":5}', '{"spec":{"finalizers":5}}',
-      '{"spec":{"template":5}}', '{"spec":{"template":{"spec":{"containers":5}}}}', '{"spec":{"template":{"spec":{"containers":[5]}}}}', '{"spec":{"containers":[{}]}}', '{"spec":{"containers":[null]}}', '{"spec":{"ports":5}}', '{"spec":{"ports":[5]}}',
-      '{"spec":{"resources":{"requests":{"storage":"lots"}}}}', '{"spec":{"versions":5}}', '{"spec":{"versions":[null]}}', '{"spec":{"names":5,"versions":[]}}', deep, 'a: [', '\u0000'];
-    const posts = [configMaps, '/api/v1/namespaces/default/secrets', '/api/v1/namespaces/default/pods', '/api/v1/namespaces/default/services', '/api/v1/namespaces/default/persistentvolumeclaims',
-      '/api/v1/namespaces/default/events', '/api/v1/namespaces', '/apis/apps/v1/namespaces/default/statefulsets', '/apis/apps/v1/namespaces/default/deployments',
-      '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews', '/apis/authentication.k8s.io/v1/selfsubjectreviews', '/api/v1/namespaces/default/pods/x/eviction'];
+    const bodies = [
+      'null',
+      '5',
+      'true',
+      '"text"',
+      '[]',
+      '[null]',
+      '[5]',
+      '{}',
+      '',
+      '{',
+      '{"metadata":null}',
+      '{"metadata":5}',
+      '{"metadata":{"name":5}}',
+      '{"spec":null}',
+      '{"spec":5}',
+      '{"spec":{"replicas":"many"}}',
+      '{"metadata":{"labels":5}}',
+      '{"metadata":{"annotations":[1]}}',
+      '{"metadata":{"finalizers":5}}',
+      '{"metadata":{"finalizers":[5]}}',
+      '{"metadata":{"ownerReferences":[null]}}',
+      '{"metadata":{"ownerReferences":5}}',
+      '{"metadata":{"managedFields":[5]}}',
+      '{"data":5}',
+      '{"stringData":5}',
+      '{"data":{"a":5}}',
+      '{"__proto__":{"a":1}}',
+      '{"metadata":{"__proto__":{"name":"x"}}}',
+      '{"metadata":{"constructor":{"prototype":{"x":1}}}}',
+      '{"dryRun":5}',
+      '{"preconditions":5}',
+      '{"deleteOptions":5}',
+      '{"spec":{"finalizers":5}}',
+      '{"spec":{"template":5}}',
+      '{"spec":{"template":{"spec":{"containers":5}}}}',
+      '{"spec":{"template":{"spec":{"containers":[5]}}}}',
+      '{"spec":{"containers":[{}]}}',
+      '{"spec":{"containers":[null]}}',
+      '{"spec":{"ports":5}}',
+      '{"spec":{"ports":[5]}}',
+      '{"spec":{"resources":{"requests":{"storage":"lots"}}}}',
+      '{"spec":{"versions":5}}',
+      '{"spec":{"versions":[null]}}',
+      '{"spec":{"names":5,"versions":[]}}',
+      deep,
+      'a: [',
+      '\u0000',
+    ];
+    const posts = [
+      configMaps,
+      '/api/v1/namespaces/default/secrets',
+      '/api/v1/namespaces/default/pods',
+      '/api/v1/namespaces/default/services',
+      '/api/v1/namespaces/default/persistentvolumeclaims',
+      '/api/v1/namespaces/default/events',
+      '/api/v1/namespaces',
+      '/apis/apps/v1/namespaces/default/statefulsets',
+      '/apis/apps/v1/namespaces/default/deployments',
+      '/apis/apiextensions.k8s.io/v1/customresourcedefinitions',
+      '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
+      '/apis/authentication.k8s.io/v1/selfsubjectreviews',
+      '/api/v1/namespaces/default/pods/x/eviction',
+    ];
     const requests: [string, string, string?][] = posts.map((path) => ['POST', path]);
     for (const path of [`${configMaps}/held`, deployment, `${deployment}/scale`, `${deployment}/status`, '/api/v1/namespaces/default']) {
       requests.push(['PUT', path], ['DELETE', `${path}-none`]);
-      for (const type of ['json-patch+json', 'merge-patch+json', 'strategic-merge-patch+json', 'apply-patch+yaml']) requests.push(['PATCH', `${path}?fieldManager=m&dryRun=All`, `application/${type}`]);
+      for (const type of ['json-patch+json', 'merge-patch+json', 'strategic-merge-patch+json', 'apply-patch+yaml'])
+        requests.push(['PATCH', `${path}?fieldManager=m&dryRun=All`, `application/${type}`]);
     }
     requests.push(['PUT', '/api/v1/namespaces/default/finalize']);
     const failed: string[] = [];
@@ -136,10 +228,18 @@ describe('the server', () => {
     expect(({} as Record<string, unknown>)['a']).toBeUndefined();
   }, 120_000);
 
-  it.each(['labelSelector=%00', 'labelSelector=a%20in', 'fieldSelector=constructor%3Dx', 'fieldSelector=x', 'limit=-1', 'limit=many', 'continue=none', 'resourceVersion=-1', 'watch=1&resourceVersion=x', 'watch=1&timeoutSeconds=-1'])(
-    'refuses the query %s',
-    async (query) => {
-      expect((await ask('GET', `${configMaps}?${query}`)).code).toBe(400);
-    },
-  );
+  it.each([
+    'labelSelector=%00',
+    'labelSelector=a%20in',
+    'fieldSelector=constructor%3Dx',
+    'fieldSelector=x',
+    'limit=-1',
+    'limit=many',
+    'continue=none',
+    'resourceVersion=-1',
+    'watch=1&resourceVersion=x',
+    'watch=1&timeoutSeconds=-1',
+  ])('refuses the query %s', async (query) => {
+    expect((await ask('GET', `${configMaps}?${query}`)).code).toBe(400);
+  });
 });

@@ -3,9 +3,10 @@ import { createServer, type Server } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { discoveryOf } from '../objects/discovery.ts';
-import { badRequest, failure, failureOf, forbidden } from '../objects/failures.ts';
+import { badRequest, failure, failureOf } from '../objects/failures.ts';
 import { resourceRequestOf, type ResourceRequest } from '../objects/request-info.ts';
 import type { Log, NodeEndpoints, ResourceRegistry, SchemaApi } from '../../contracts.ts';
+import { authorize } from './authorization.ts';
 import { roleOf, type Identity, type Role } from './identity.ts';
 import type { Exchange, ObjectRoutes } from './object-routes.ts';
 import { forwardPorts, runCommand, sendLog, type Upgrade } from './pod-streams.ts';
@@ -73,7 +74,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const role = requireRole(request);
-    const url = new URL(request.url ?? '/', 'https://kip');
+    const url = urlOf(request);
     const exchange: Exchange = { request, response, query: url.searchParams, role, warnings: [] };
     const path = url.pathname.length > 1 ? url.pathname.replace(/\/$/, '') : '/';
     if (['/healthz', '/readyz', '/livez'].includes(path)) return void response.writeHead(200, { 'Content-Type': 'text/plain' }).end('ok');
@@ -109,15 +110,16 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
     return node;
   }
 
-  async function handleUpgrade(upgrade: Upgrade): Promise<void> {
+  async function handleUpgrade(upgrade: Omit<Upgrade, 'query'>): Promise<void> {
     const { request } = upgrade;
     const role = requireRole(request);
-    const target = resourceRequestOf(new URL(request.url ?? '/', 'https://kip').pathname, registry);
+    const url = urlOf(request);
+    const target = resourceRequestOf(url.pathname, registry);
     const pod = target && podOf(target);
     if (!pod || !['exec', 'portforward'].includes(target.subresource))
       throw failure(404, 'NotFound', 'the server could not find the requested resource');
-    if (role !== 'admin') throw forbidden(`pods/${target.subresource} is forbidden: User "view" cannot create it`);
-    await (target.subresource === 'exec' ? runCommand : forwardPorts)(requireNode(), pod, upgrade);
+    authorize(role, 'create', target);
+    await (target.subresource === 'exec' ? runCommand : forwardPorts)(requireNode(), pod, { ...upgrade, query: url.searchParams });
   }
 
   server.on('request', (request, response) => {
@@ -125,8 +127,7 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
   });
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => undefined);
-    const query = new URL(request.url ?? '/', 'https://kip').searchParams;
-    handleUpgrade({ request, socket, head, query }).catch((error: unknown) => refuseUpgrade(socket, fail(error, request)));
+    handleUpgrade({ request, socket, head }).catch((error: unknown) => refuseUpgrade(socket, fail(error, request)));
   });
   server.on('secureConnection', (socket: Duplex) => {
     sockets.add(socket);
@@ -144,6 +145,12 @@ export async function startApiServer(options: ApiServerOptions): Promise<ApiServ
       await closed;
     },
   };
+}
+
+/** @throws URIError for a target that is no path. */
+function urlOf({ url = '' }: IncomingMessage): URL {
+  if (!url.startsWith('/') || !URL.canParse(`https://kip${url}`)) throw new URIError('not a path');
+  return new URL(`https://kip${url}`);
 }
 
 function podOf({ kind, namespace, name }: ResourceRequest): { namespace: string; name: string } | undefined {

@@ -12,7 +12,9 @@ export function openWatchSink(response: ServerResponse, show: (object: Frozen) =
   return {
     show,
     send(type, object) {
-      if (response.destroyed || response.writableLength > unreadLimit) return false;
+      // What it has not read is let go with its connection.
+      if (response.writableLength > unreadLimit) response.destroy();
+      if (response.destroyed) return false;
       response.write(`${JSON.stringify({ type, object })}\n`);
       return true;
     },

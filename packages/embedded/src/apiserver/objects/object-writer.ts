@@ -6,6 +6,7 @@ import type { ApiObject, KindDefinition, PatchApi, SchemaApi, StrategyContext } 
 import type { Frozen, ObjectKey, ObjectStore } from '../store/object-store.ts';
 import { alreadyExists, badRequest, conflict, failure, forbidden, invalid, notFound } from './failures.ts';
 import { requireNames } from './object-names.ts';
+import { requireObject, requireWellFormed } from './well-formed.ts';
 
 export interface WriteOptions {
   dryRun: boolean;
@@ -53,6 +54,7 @@ export class ObjectWriter {
     applied?: (object: ApiObject) => ApiObject,
   ): Promise<Frozen> {
     const object = this.#identify(kind, namespace, body);
+    requireWellFormed(kind, object);
     const { metadata } = object;
     if (metadata.resourceVersion) throw badRequest('resourceVersion should not be set on objects to be created');
     const generated = !metadata.name && metadata.generateName;
@@ -74,6 +76,7 @@ export class ObjectWriter {
     applied?: (object: ApiObject) => ApiObject,
   ): Promise<Frozen> {
     this.#checkFields(kind, object, options);
+    this.#requireTypes(kind, object);
     const now = this.context.now();
     const { selfLink, deletionTimestamp, deletionGracePeriodSeconds, managedFields, ...kept } = object.metadata;
     object.metadata = { ...kept, uid: randomUUID(), creationTimestamp: seconds(now) as unknown as ObjectMeta['creationTimestamp'] };
@@ -136,6 +139,7 @@ export class ObjectWriter {
       const old = present(kind, current) as ApiObject;
       const asked = change(structuredClone(old));
       this.#identify(kind, namespace, asked);
+      requireWellFormed(kind, asked);
       if (asked.metadata.name !== name)
         throw badRequest(`the name of the object (${asked.metadata.name}) does not match the name on the URL (${name})`);
       const { uid, resourceVersion } = asked.metadata;
@@ -143,6 +147,7 @@ export class ObjectWriter {
         throw conflict(kind, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${old.metadata.uid}`);
       if (resourceVersion && resourceVersion !== old.metadata.resourceVersion) throw conflict(kind, name);
       if (options.checkFields !== false) this.#checkFields(kind, asked, options);
+      this.#requireTypes(kind, asked);
       const next = this.#merge(kind, asked, old, subresource, options);
       result = next;
       if (options.dryRun || sameBesidesTimes(next, old)) {
@@ -217,7 +222,7 @@ export class ObjectWriter {
   }
 
   #identify(kind: KindDefinition, namespace: string | undefined, body: ApiObject): ApiObject {
-    if (body === null || typeof body !== 'object' || Array.isArray(body)) throw badRequest('the body of the request must be an object');
+    requireObject(body);
     body.apiVersion ??= apiVersionOf(kind.type);
     body.kind ??= kind.type.kind;
     if (body.apiVersion !== apiVersionOf(kind.type) || body.kind !== kind.type.kind) {
@@ -240,15 +245,18 @@ export class ObjectWriter {
     for (const message of unknown) options.warn(message);
   }
 
+  /** A built-in kind's object with a field of the wrong type cannot even be read; defaults and hooks take its shape for granted. */
+  #requireTypes(kind: KindDefinition, object: ApiObject): void {
+    if (kind.custom) return;
+    const malformed = this.#schema.validate(kind, object).find(({ reason }) => reason === 'FieldValueTypeInvalid');
+    if (!malformed) return;
+    throw badRequest(
+      `${object.kind} in version "${kind.type.version}" cannot be handled as a ${object.kind}: ${malformed.field}: ${malformed.message}`,
+    );
+  }
+
   #validate(kind: KindDefinition, object: ApiObject, old: ApiObject | undefined): void {
-    const shape = this.#schema.validate(kind, object, old);
-    const malformed = kind.custom ? undefined : shape.find(({ reason }) => reason === 'FieldValueTypeInvalid');
-    // Kubernetes cannot even read such an object of a built-in kind.
-    if (malformed)
-      throw badRequest(
-        `${object.kind} in version "${kind.type.version}" cannot be handled as a ${object.kind}: ${malformed.field}: ${malformed.message}`,
-      );
-    const errors = [...requireNames(kind, object), ...shape];
+    const errors = [...requireNames(kind, object), ...this.#schema.validate(kind, object, old)];
     // A type's own rules may take the shape for granted.
     if (errors.length === 0) errors.push(...(kind.strategy.validate?.(object, old) ?? []));
     if (errors.length > 0) throw invalid(kind, object.metadata.name ?? '', errors);

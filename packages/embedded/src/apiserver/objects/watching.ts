@@ -74,7 +74,12 @@ export function watchObjects(
     sink.end();
   };
   const unsubscribe = store.subscribe((event) => {
-    if (!deliver(event)) stop();
+    // An object that cannot be shown ends the watch of it, not the write.
+    try {
+      if (!deliver(event)) stop();
+    } catch {
+      stop();
+    }
   });
   const timeout = setTimeout(() => {
     if (bookmarks) bookmark();

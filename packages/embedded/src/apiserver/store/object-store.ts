@@ -184,7 +184,7 @@ export class ObjectStore {
     return this.#history.slice(first);
   }
 
-  /** @returns ends the subscription. */
+  /** @param subscriber must not throw: it would end the write that it hears of. @returns ends the subscription. */
   subscribe(subscriber: (event: StoreEvent) => void): () => void {
     this.#subscribers.add(subscriber);
     return () => this.#subscribers.delete(subscriber);
