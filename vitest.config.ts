@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
-// Brings containers of its own, with arguments that only a real node carries out; the embedded cluster's tunnels are part of the other suites.
-const needsContainers = process.env['KUBECONFIG'] ? [] : ['e2e/tunnel.test.ts'];
+// The tunnel suite brings containers of its own, with arguments that only a real node carries out;
+// the durability suite kills the embedded cluster.
+const ofTheOtherCluster = process.env['KUBECONFIG'] ? ['e2e/durability.test.ts'] : ['e2e/tunnel.test.ts'];
 
 export default defineConfig({
   test: {
@@ -24,7 +25,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['e2e/**/*.test.ts'],
-          exclude: needsContainers,
+          exclude: ofTheOtherCluster,
           testTimeout: 180_000,
           hookTimeout: 300_000,
           fileParallelism: false,
