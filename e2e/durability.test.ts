@@ -38,7 +38,10 @@ class Cluster {
   }
 
   async run(...args: string[]): Promise<string> {
-    const { stdout } = await promisify(execFile)(kip, args, { env: { ...process.env, KUBECONFIG: '', KIP_HOME: this.home }, encoding: 'utf8' });
+    const { stdout } = await promisify(execFile)(kip, args, {
+      env: { ...process.env, KUBECONFIG: '', KIP_HOME: this.home },
+      encoding: 'utf8',
+    });
     return stdout;
   }
 
