@@ -43,3 +43,14 @@ export function mergeConditions(
     return { ...condition, lastTransitionTime: before?.status === condition.status ? before.lastTransitionTime : now };
   });
 }
+
+/** The condition types of an App. `Ready` sums up the others. */
+export const appConditionTypes = {
+  ready: 'Ready',
+  /** No object of somebody else's stands in the way. */
+  nameFree: 'NameFree',
+  /** Every binding has its account and its variables. */
+  bindingsReady: 'BindingsReady',
+  /** All replicas run the newest template and are ready. */
+  workloadReady: 'WorkloadReady',
+} as const;

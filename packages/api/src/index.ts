@@ -1,3 +1,4 @@
+export * from './app.ts';
 export * from './conditions.ts';
 export * from './errors.ts';
 export * from './image-process.ts';

@@ -1,9 +1,10 @@
-import type { StatefulSet } from 'kubernetes-types/apps/v1.d.ts';
-import type { Event, Namespace, Node, PersistentVolumeClaim, Pod, Secret, Service } from 'kubernetes-types/core/v1.d.ts';
+import type { Deployment, ReplicaSet, StatefulSet } from 'kubernetes-types/apps/v1.d.ts';
+import type { ConfigMap, Event, Namespace, Node, PersistentVolumeClaim, Pod, Secret, Service } from 'kubernetes-types/core/v1.d.ts';
 import type { Lease } from 'kubernetes-types/coordination/v1.d.ts';
 import type { CustomResourceDefinition } from 'kubernetes-types/apiextensions/v1.d.ts';
-import type { NetworkPolicy } from 'kubernetes-types/networking/v1.d.ts';
+import type { Ingress, NetworkPolicy } from 'kubernetes-types/networking/v1.d.ts';
 import type { StorageClass } from 'kubernetes-types/storage/v1.d.ts';
+import type { App } from './app.ts';
 import type { StatefulService } from './stateful-service.ts';
 import type { KubeObject, ResourceType } from './resource.ts';
 
@@ -18,6 +19,7 @@ const core = <T extends KubeObject>(kind: string, plural: string, namespaced = t
 export const pods = core<Pod>('Pod', 'pods');
 export const services = core<Service>('Service', 'services');
 export const secrets = core<Secret>('Secret', 'secrets');
+export const configMaps = core<ConfigMap>('ConfigMap', 'configmaps');
 export const events = core<Event>('Event', 'events');
 export const namespaces = core<Namespace>('Namespace', 'namespaces', false);
 export const nodes = core<Node>('Node', 'nodes', false);
@@ -27,6 +29,20 @@ export const statefulSets: ResourceType<StatefulSet> = {
   version: 'v1',
   kind: 'StatefulSet',
   plural: 'statefulsets',
+  namespaced: true,
+};
+export const deployments: ResourceType<Deployment> = {
+  group: 'apps',
+  version: 'v1',
+  kind: 'Deployment',
+  plural: 'deployments',
+  namespaced: true,
+};
+export const replicaSets: ResourceType<ReplicaSet> = {
+  group: 'apps',
+  version: 'v1',
+  kind: 'ReplicaSet',
+  plural: 'replicasets',
   namespaced: true,
 };
 export const leases: ResourceType<Lease> = {
@@ -41,6 +57,13 @@ export const networkPolicies: ResourceType<NetworkPolicy> = {
   version: 'v1',
   kind: 'NetworkPolicy',
   plural: 'networkpolicies',
+  namespaced: true,
+};
+export const ingresses: ResourceType<Ingress> = {
+  group: 'networking.k8s.io',
+  version: 'v1',
+  kind: 'Ingress',
+  plural: 'ingresses',
   namespaced: true,
 };
 export const storageClasses: ResourceType<StorageClass> = {
@@ -65,5 +88,13 @@ export const statefulServices: ResourceType<StatefulService> = {
   version: 'v1alpha1',
   kind: 'StatefulService',
   plural: 'statefulservices',
+  namespaced: true,
+};
+
+export const apps: ResourceType<App> = {
+  group: skipperGroup,
+  version: 'v1alpha1',
+  kind: 'App',
+  plural: 'apps',
   namespaced: true,
 };

@@ -11,6 +11,8 @@ export const labels = {
   environment: 'skipper.dev/environment',
   /** On every child of a StatefulService: its name. Claims and credentials carry it too, which makes them ours when no owner is left. */
   service: 'skipper.dev/service',
+  /** On every child of an App, and on the Secrets of its bindings: the app's name. */
+  app: 'skipper.dev/app',
   /** On claims and credentials: the service's type, which must match when they are adopted. */
   type: 'skipper.dev/type',
 } as const;

@@ -65,6 +65,26 @@ export function scopeOf(project: string | undefined, environment: string | undef
   return { project: chosen, environment, namespace };
 }
 
+/**
+ * The longest app name. A Deployment's pods are named `<name>-<hash of up to 10>-<5>`, and a pod's name is its host name: a
+ * label of at most 63 characters.
+ */
+export const appNameLimit = 46;
+
+/**
+ * Throws unless `name` can name an app and everything made for it.
+ * @throws KipError `usage`
+ */
+export function requireAppName(name: string): void {
+  requireLabel(
+    'The app name',
+    name,
+    appNameLimit,
+    rfc1035Label,
+    'Use lower-case letters, digits and "-"; start with a letter and end with a letter or digit.',
+  );
+}
+
 /** Names of the objects of a service. */
 export const childNames = {
   statefulSet: (service: string): string => service,
@@ -74,6 +94,20 @@ export const childNames = {
   credentials: (service: string): string => `${service}-credentials`,
   networkPolicy: (service: string): string => service,
 } as const;
+
+/** Names of the objects of an app. */
+export const appChildNames = {
+  deployment: (app: string): string => app,
+  service: (app: string): string => app,
+  ingress: (app: string): string => app,
+  /** The Secret with the variables of a binding. */
+  binding: (app: string, service: string): string => `${app}-${service}-binding`,
+} as const;
+
+/** What belongs to an app alone within a service it is bound to, where nothing else was asked for: `domain_service_test`. */
+export function appDatabaseName(app: string, environment: string | undefined): string {
+  return [app, ...(environment === undefined ? [] : [environment])].join('_').replaceAll('-', '_');
+}
 
 /** The DNS name of a service inside the cluster. */
 export function serviceHost(service: string, namespace: string): string {

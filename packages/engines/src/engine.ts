@@ -40,6 +40,62 @@ export interface Engine {
   details?(connection: Connection): { label: string; value: string }[];
   /** How its image of a version runs on the embedded cluster. */
   process(version: string): ImageProcess;
+  /** What an app that is bound to a service gets besides host, port, username, password and URL. */
+  readonly binding?: EngineBinding;
+  /** Accounts of apps. */
+  readonly accounts?: Accounts;
+  /** The engine's own interactive client, for `kip service connect`. */
+  readonly client?: EngineClient;
+}
+
+export interface EngineBinding {
+  /** First part of the variables' names, without the underscore: `DB`, `S3`, `REDIS`, `AMQP`, `OPENSEARCH`. */
+  readonly prefix: string;
+  /** More variables, by the part of their name after the prefix: `{ NAME: 'domain_service_test' }` becomes `DB_NAME`. */
+  variables(connection: Connection & { database: string }): Record<string, string>;
+}
+
+/** What belongs to one app within a service. */
+export interface Grant {
+  /** The app's own part: database, virtual host, bucket, or prefix of its keys or indices. */
+  database: string;
+  username: string;
+  password: string;
+}
+
+/** A running service, as the operator reaches it. */
+export interface ServiceAccess {
+  administrator: { username: string; password: string };
+  /** Where one of {@link Engine.ports} answers from here, by its name. Opened when first asked for and closed by whoever made this. */
+  endpoint(portName: string): Promise<{ host: string; port: number }>;
+  signal: AbortSignal;
+}
+
+/**
+ * Accounts for apps, made through the engine's own driver. Everything is idempotent and may be cut off at any point: the next call
+ * goes on. Each method throws when the engine is not reached or refuses.
+ */
+export interface Accounts {
+  /** The app's own part when the binding names none, from `domain_service_test`: for a bucket, say, `domain-service-test`. */
+  defaultDatabase(name: string): string;
+  /** Why a name cannot be an app's own part, as a sentence with the rule or limit; `undefined` when it can. Names that are the engine's own or the administrator's are refused. */
+  refusesDatabase(name: string): string | undefined;
+  /**
+   * Makes the app's own part and its account, with this password and with exactly the rights that let it own its part and reach
+   * nothing else: an account that is there already is set right, rights that were widened or narrowed by hand included.
+   */
+  grant(access: ServiceAccess, grant: Grant): Promise<void>;
+  /** Logs in as the account and reaches its part. @throws when that fails. */
+  verify(access: ServiceAccess, grant: Grant): Promise<void>;
+  /** Removes the account and ends its sessions. Its part and all data in it stay. Does nothing when there is no such account. */
+  revoke(access: ServiceAccess, grant: Pick<Grant, 'username' | 'database'>): Promise<void>;
+}
+
+export interface EngineClient {
+  /** Names of the program, the preferred one first, for example `psql`. */
+  readonly programs: readonly string[];
+  /** How to start it. Secrets go into the environment or a private file, never into arguments. */
+  command(program: string, connection: Connection): { args: string[]; env: Record<string, string> };
 }
 
 export interface EnginePort {
