@@ -16,8 +16,9 @@ export default defineConfig({
           name: 'conformance',
           include: ['conformance/**/*.test.ts'],
           globalSetup: ['conformance/support/global-setup.ts'],
-          testTimeout: 60_000,
-          fileParallelism: false,
+          testTimeout: 120_000,
+          // Each file has namespaces of its own, and waits more than it works.
+          maxWorkers: 3,
         },
       },
       {
