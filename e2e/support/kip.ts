@@ -34,7 +34,12 @@ export interface Background {
   interrupt(): Promise<number | null>;
 }
 
-export async function openCluster(): Promise<TestCluster> {
+export interface OpenOptions {
+  /** Whether to run an operator beside a cluster that KUBECONFIG names. Default true. */
+  operator?: boolean;
+}
+
+export async function openCluster({ operator: withOperator = true }: OpenOptions = {}): Promise<TestCluster> {
   const home = await mkdtemp(join(tmpdir(), 'kip-e2e-'));
   const given = process.env['KUBECONFIG'];
   const env: NodeJS.ProcessEnv = { ...process.env, KIP_HOME: home, NO_COLOR: '1' };
@@ -77,8 +82,9 @@ export async function openCluster(): Promise<TestCluster> {
   };
 
   let operator: Background | undefined;
-  if (given) operator = await background(/elected: /, 'operator');
-  else {
+  if (given) {
+    if (withOperator) operator = await background(/elected: /, 'operator');
+  } else {
     const { code, stderr } = await kipWith({}, 'up');
     if (code !== 0) throw new Error(`kip up ended with ${code}: ${stderr}`);
   }
