@@ -2,6 +2,7 @@ import type { Probe } from 'kubernetes-types/core/v1.d.ts';
 import type { Engine } from '../engine.ts';
 import { fromCredentials } from '../environment.ts';
 import { majorOf, versionInTag } from '../versions.ts';
+import { postgresAccounts } from './accounts.ts';
 import { postgresProcess } from './process.ts';
 
 const repository = 'docker.io/library/postgres';
@@ -85,6 +86,15 @@ export const postgres: Engine = {
   uri: ({ host, port: actualPort, username, password, database }) =>
     `postgresql://${encodeURIComponent(username)}:${encodeURIComponent(password)}@${host}:${actualPort}/${encodeURIComponent(database ?? username)}`,
   process: (version) => postgresProcess({ major: majorOf(version), initdbOptions: initdbOptions(majorOf(version)), isAlive }),
+  binding: { prefix: 'DB', variables: ({ database }) => ({ NAME: database }) },
+  accounts: postgresAccounts,
+  client: {
+    programs: ['psql'],
+    command: (_, { host, port: actualPort, username, password, database }) => ({
+      args: ['--host', host, '--port', String(actualPort), '--username', username, '--dbname', database ?? username],
+      env: { PGPASSWORD: password },
+    }),
+  },
 };
 
 /** The same on every platform: since 17 PostgreSQL brings a UTF-8 locale of its own, whose order no library update changes. */

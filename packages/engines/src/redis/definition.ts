@@ -3,7 +3,8 @@ import type { Engine } from '../engine.ts';
 import { fromCredentials } from '../environment.ts';
 import { majorOf, versionInTag } from '../versions.ts';
 import { redisProcess } from './process.ts';
-import { dataShare, redisConfig } from './settings.ts';
+import { keyPrefix, redisAccounts } from './accounts.ts';
+import { accountsFile, administratorAccounts, administratorLines, dataShare, redisConfig } from './settings.ts';
 
 const repository = 'docker.io/library/redis';
 const variant = '-alpine';
@@ -14,14 +15,28 @@ const port = 6379;
 const imageUser = 999;
 const imageGroup = 1000;
 
-/** The settings with the shell's variables in them. */
-const settings = redisConfig({ dataFolder: '/data', passwordHash: '$hash', username: '$REDIS_USERNAME' });
+const accounts = `/data/${accountsFile}`;
+const settings = redisConfig({ dataFolder: '/data', accountsFile: accounts });
+/** With the shell's variables in them. */
+const administrators = administratorAccounts('$REDIS_USERNAME', '$hash');
+const areAdministrators = administratorLines('$REDIS_USERNAME')
+  .map((beginning) => `-e "^${beginning}"`)
+  .join(' ');
 
-/** Writes the settings and becomes the server. Only the password's hash is written, and nothing secret is an argument. */
+/**
+ * Writes the settings and the administrator's accounts, keeps those of apps, and becomes the server. Only the password's hash is
+ * written, and nothing secret is an argument. The accounts are replaced whole or not at all, whenever this is killed.
+ */
 const startScript = `set -eu
 umask 077
 hash=$(printf %s "$REDISCLI_AUTH" | sha256sum)
 hash=\${hash%% *}
+rm -f ${accounts}.tmp-*
+cat >${accounts}.new <<END
+${administrators}END
+if [ -e ${accounts} ]; then grep -v ${areAdministrators} ${accounts} >>${accounts}.new || [ $? -eq 1 ]; fi
+sync
+mv ${accounts}.new ${accounts}
 cat >/tmp/redis.conf <<END
 ${settings}END
 if [ -n "\${MEMORY_LIMIT:-}" ]; then echo "maxmemory $((MEMORY_LIMIT / 100 * ${dataShare * 100}))" >>/tmp/redis.conf; fi
@@ -74,4 +89,13 @@ export const redis: Engine = {
   uri: ({ host, port: actualPort, username, password }) =>
     `redis://${encodeURIComponent(username)}:${encodeURIComponent(password)}@${host}:${actualPort}`,
   process: () => redisProcess({ acceptsCommands, isAlive }),
+  binding: { prefix: 'REDIS', variables: ({ database }) => ({ KEY_PREFIX: keyPrefix(database) }) },
+  accounts: redisAccounts,
+  client: {
+    programs: ['redis-cli', 'valkey-cli'],
+    command: (_, { host, port: actualPort, username, password }) => ({
+      args: ['-h', host, '-p', String(actualPort), '--user', username],
+      env: { REDISCLI_AUTH: password },
+    }),
+  },
 };

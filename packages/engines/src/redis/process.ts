@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KipError, type BuiltinCommand, type ContainerContext, type ImageProcess } from '@skipper/api';
 import { giveToPod, makePodFolder } from '../programs/ownership.ts';
 import { pingRedis } from './ping.ts';
 import { findRedis, provideRedis, type RedisPrograms } from './programs.ts';
-import { dataShare, redisConfig } from './settings.ts';
+import { accountsFile, administratorAccounts, administratorLines, dataShare, redisConfig } from './settings.ts';
 
 export interface RedisProcessOptions {
   /** The probes' command lines. */
@@ -33,20 +33,19 @@ export function redisProcess({ acceptsCommands, isAlive }: RedisProcessOptions):
       const { folder, env } = await programs(context);
       const dataFolder = context.hostPath('/data');
       await makePodFolder(dataFolder, context);
+      const accounts = join(dataFolder, accountsFile);
+      await writeAccounts(accounts, context);
       const scratch = context.hostPath('/tmp');
       await makePodFolder(scratch, context);
       const file = join(scratch, 'redis.conf');
       const limit = Number(context.env['MEMORY_LIMIT']);
       const config = redisConfig({
         dataFolder: JSON.stringify(dataFolder),
+        accountsFile: JSON.stringify(accounts),
         bind: context.podIP,
-        passwordHash: createHash('sha256').update(required(context, 'REDISCLI_AUTH')).digest('hex'),
-        username: required(context, 'REDIS_USERNAME'),
         ...(limit > 0 ? { maxMemory: Math.floor(limit * dataShare) } : {}),
       });
-      await rm(file, { force: true });
-      await writeFile(file, config, { mode: 0o600, flag: 'wx' });
-      await giveToPod(file, context);
+      await writePrivate(file, config, context);
       return {
         file: join(folder, 'redis-server'),
         args: [file],
@@ -69,6 +68,26 @@ export function redisProcess({ acceptsCommands, isAlive }: RedisProcessOptions):
       return { file, args: [...host, ...args], env: { ...context.env, PATH: process.env['PATH'] ?? '/usr/bin:/bin', ...env } };
     },
   };
+}
+
+/** Replaces the administrator's lines and keeps those of apps; the file is the old one or the new one, whenever this is killed. */
+async function writeAccounts(file: string, context: ContainerContext): Promise<void> {
+  const username = required(context, 'REDIS_USERNAME');
+  const before = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return '';
+    throw error;
+  });
+  const own = administratorLines(username);
+  const apps = before.split('\n').filter((line) => line !== '' && !own.some((beginning) => line.startsWith(beginning)));
+  const hash = createHash('sha256').update(required(context, 'REDISCLI_AUTH')).digest('hex');
+  await writePrivate(`${file}.new`, administratorAccounts(username, hash) + apps.map((line) => `${line}\n`).join(''), context);
+  await rename(`${file}.new`, file);
+}
+
+async function writePrivate(file: string, content: string, context: ContainerContext): Promise<void> {
+  await rm(file, { force: true });
+  await writeFile(file, content, { mode: 0o600, flag: 'wx', flush: true });
+  await giveToPod(file, context);
 }
 
 function answering(context: ContainerContext, good: (answer: string | undefined) => boolean): BuiltinCommand {

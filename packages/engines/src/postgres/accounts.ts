@@ -1,0 +1,76 @@
+import type { Client } from 'pg';
+import { administrator, type Accounts, type ServiceAccess } from '../engine.ts';
+import { defaultDatabaseName, refusesDatabaseName, type DatabaseNames } from '../database-names.ts';
+import { databasesWithTracesOf, keeper, leaveDatabase, leaveOtherDatabases, makeDatabase, ownDatabase } from './database.ts';
+import { endSessions, roleExists, setRole } from './role.ts';
+import { asAdministrator, column, id, withSession } from './session.ts';
+
+/** Where the administrator works on what all databases share. */
+const maintenanceDatabase = 'postgres';
+/** Any number: the key of the lock that lets one caller at a time change rights, which PostgreSQL would refuse to do side by side. */
+const accountsLock = 5_479_274;
+
+const names: DatabaseNames = {
+  what: 'a database of PostgreSQL',
+  limit: 63,
+  reserved: ['app', 'postgres', 'template0', 'template1', administrator, keeper],
+};
+
+/** An account is a role that owns its database and may connect to no other. */
+export const postgresAccounts: Accounts = {
+  defaultDatabase: (name) => defaultDatabaseName(name, names),
+  refusesDatabase: (name) => refusesDatabaseName(name, names),
+
+  async grant(access, { database, username, password }) {
+    requireAppRole(username);
+    await alone(access, async (client) => {
+      if (!(await roleExists(client, keeper))) await client.query(`CREATE ROLE ${id(keeper)}`);
+      await makeDatabase(client, database);
+      await leaveOtherDatabases(client, username, database);
+      await setRole(client, username, password, database);
+      const former = await asAdministrator(access, database, (inside) => ownDatabase(inside, username, database));
+      if (former !== undefined) await endSessions(client, 'usename = $1 AND datname = $2', [former, database]);
+    });
+  },
+
+  async verify(access, { database, username, password }) {
+    const owner = await withSession(access, { user: username, password, database }, (client) =>
+      column(client, 'SELECT rolname FROM pg_database JOIN pg_roles r ON r.oid = datdba WHERE datname = current_database()'),
+    );
+    if (owner[0] !== username) throw new Error(`Database "${database}" does not belong to the role "${username}".`);
+  },
+
+  async revoke(access, { username }) {
+    requireAppRole(username);
+    await alone(access, async (client) => {
+      if (!(await roleExists(client, username))) return;
+      if (!(await roleExists(client, keeper))) await client.query(`CREATE ROLE ${id(keeper)}`);
+      await client.query(`ALTER ROLE ${id(username)} NOLOGIN PASSWORD NULL`);
+      await endSessions(client, 'usename = $1', [username]);
+      for (const database of await databasesWithTracesOf(client, username)) {
+        // Its owner may have closed it to everybody.
+        await client.query(`ALTER DATABASE ${id(database)} ALLOW_CONNECTIONS true`);
+        await asAdministrator(access, database, (inside) => leaveDatabase(inside, username));
+      }
+      await leaveDatabase(client, username);
+      await client.query(`DROP ROLE ${id(username)}`);
+    });
+  },
+};
+
+/** Runs `work` as the administrator, while no other caller does. */
+function alone(access: ServiceAccess, work: (client: Client) => Promise<void>): Promise<void> {
+  return asAdministrator(access, maintenanceDatabase, async (client) => {
+    // Waits for as long as a caller before may take; the session's end lets go of it.
+    await client.query('SET lock_timeout = 0');
+    await client.query('SELECT pg_advisory_lock($1)', [accountsLock]);
+    await client.query('RESET lock_timeout');
+    await work(client);
+  });
+}
+
+/** @throws for roles that no app can have: setting them right would lock everybody out. */
+function requireAppRole(username: string): void {
+  if ([administrator, keeper, 'postgres'].includes(username) || username.startsWith('pg_'))
+    throw new Error(`The role "${username}" is not an app's.`);
+}

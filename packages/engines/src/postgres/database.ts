@@ -1,0 +1,111 @@
+import type { Client } from 'pg';
+import { column, id, inTransaction } from './session.ts';
+
+/**
+ * Owns what apps leave behind when they are unbound, until the next app takes the database over. It cannot be the administrator:
+ * PostgreSQL's own objects are his as well, and could not be told apart when they are handed on.
+ */
+export const keeper = 'skipper_kept';
+
+const publicSchemaIsTheOwners = 150_000;
+
+/** Makes the database, closed to every role but the administrator. Safe to cut off at any point. */
+export async function makeDatabase(client: Client, database: string): Promise<void> {
+  const exists = await column(client, 'SELECT datname FROM pg_database WHERE datname = $1', [database]);
+  // Every role could connect to a new database at first.
+  if (exists.length === 0) await client.query(`CREATE DATABASE ${id(database)} TEMPLATE template0 ALLOW_CONNECTIONS false`);
+  await closeDatabases(client);
+  await client.query(`ALTER DATABASE ${id(database)} ALLOW_CONNECTIONS true`);
+}
+
+/** Keeps every role out of the databases that it has no right of its own on: PUBLIC may connect to each unless told otherwise. */
+async function closeDatabases(client: Client): Promise<void> {
+  const open = await column(
+    client,
+    `SELECT datname FROM pg_database WHERE datname <> 'template0'
+       AND EXISTS (SELECT FROM aclexplode(COALESCE(datacl, acldefault('d', datdba))) WHERE grantee = 0)`,
+  );
+  for (const database of open) await client.query(`REVOKE ALL ON DATABASE ${id(database)} FROM PUBLIC CASCADE`);
+}
+
+/** Databases of the role's besides `database` go to the administrator: an owner may always connect. */
+export async function leaveOtherDatabases(client: Client, role: string, database: string): Promise<void> {
+  const others = (await databasesOf(client, role)).filter((name) => name !== database);
+  for (const other of others) await client.query(`ALTER DATABASE ${id(other)} OWNER TO CURRENT_USER`);
+}
+
+/**
+ * Gives the database that `client` is connected to, and all that the app before left in it, to `role`.
+ * @returns the role that owned it before, when that was another app's.
+ */
+export function ownDatabase(client: Client, role: string, database: string): Promise<string | undefined> {
+  return inTransaction(client, async () => {
+    const [former] = await column(
+      client,
+      `SELECT rolname FROM pg_database JOIN pg_roles r ON r.oid = datdba WHERE datname = $1 AND NOT rolsuper AND rolname <> $2`,
+      [database, role],
+    );
+    for (const owner of [keeper, ...(former === undefined ? [] : [former])]) await reassign(client, owner, role);
+    await client.query(`ALTER DATABASE ${id(database)} OWNER TO ${id(role)}`);
+    await client.query(`GRANT ALL ON DATABASE ${id(database)} TO ${id(role)}`);
+    await ownPublicSchema(client);
+    await revokeSystemFunctions(client, role);
+    return former;
+  });
+}
+
+/** Hands on what a role owns in this database, but none of its other databases, which `REASSIGN` would take along. */
+async function reassign(client: Client, from: string, to: string): Promise<void> {
+  const databases = await databasesOf(client, from);
+  await client.query(`REASSIGN OWNED BY ${id(from)} TO ${id(to)}`);
+  for (const database of databases) await client.query(`ALTER DATABASE ${id(database)} OWNER TO ${id(from)}`);
+}
+
+/** As PostgreSQL 15 and later have it from the start; before, the schema is the administrator's and open to all. */
+async function ownPublicSchema(client: Client): Promise<void> {
+  const [version] = await column(client, "SELECT current_setting('server_version_num')");
+  if (Number(version) >= publicSchemaIsTheOwners) return;
+  const foreign = await column(
+    client,
+    `SELECT nspname FROM pg_namespace JOIN pg_roles r ON r.oid = nspowner WHERE nspname = 'public' AND rolsuper`,
+  );
+  if (foreign.length === 0) return;
+  await client.query('ALTER SCHEMA public OWNER TO pg_database_owner');
+  await client.query('REVOKE CREATE ON SCHEMA public FROM PUBLIC');
+}
+
+/** Functions that read files or the like are closed to everybody at first, and could have been opened to the role by hand. */
+async function revokeSystemFunctions(client: Client, role: string): Promise<void> {
+  const functions = await column(
+    client,
+    `SELECT p.oid::regprocedure::text FROM pg_proc p WHERE pronamespace = 'pg_catalog'::regnamespace
+       AND EXISTS (SELECT FROM aclexplode(proacl) a JOIN pg_roles r ON r.oid = a.grantee WHERE r.rolname = $1)`,
+    [role],
+  );
+  for (const name of functions) await client.query(`REVOKE ALL ON ROUTINE ${name} FROM ${id(role)} CASCADE`);
+}
+
+/** Every database in which the role owns something or has a right. */
+export function databasesWithTracesOf(client: Client, role: string): Promise<string[]> {
+  return column(
+    client,
+    `SELECT DISTINCT datname FROM pg_shdepend d JOIN pg_database b ON b.oid = d.dbid JOIN pg_roles r ON r.oid = d.refobjid
+       WHERE d.refclassid = 'pg_authid'::regclass AND r.rolname = $1`,
+    [role],
+  );
+}
+
+/** Takes from the role what it owns here, for the next app, and every right. */
+export function leaveDatabase(client: Client, role: string): Promise<void> {
+  return inTransaction(client, async () => {
+    const databases = await databasesOf(client, role);
+    await client.query(`REASSIGN OWNED BY ${id(role)} TO ${id(keeper)}`);
+    for (const database of databases) await client.query(`ALTER DATABASE ${id(database)} OWNER TO CURRENT_USER`);
+    // Nothing is the role's any more: this takes its rights alone.
+    await client.query(`DROP OWNED BY ${id(role)}`);
+  });
+}
+
+function databasesOf(client: Client, role: string): Promise<string[]> {
+  return column(client, 'SELECT datname FROM pg_database JOIN pg_roles r ON r.oid = datdba WHERE rolname = $1', [role]);
+}

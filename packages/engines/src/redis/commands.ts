@@ -1,0 +1,86 @@
+/** What `COMMAND` says of a command or subcommand. https://redis.io/docs/latest/commands/command/ */
+interface Command {
+  /** In lower case; a subcommand's with that of its command: `xgroup|create`. */
+  name: string;
+  flags: string[];
+  categories: string[];
+  keys: KeySpecification[];
+  subcommands: Command[];
+}
+
+interface KeySpecification {
+  flags: string[];
+  /** How the first key is found; `unknown` when only the data tells. */
+  begin: string;
+}
+
+/**
+ * Commands that an app may use although no key tells whose data they reach. None lists, reads, changes or delays what is another's.
+ * `INFO` tells figures of the whole server, and drivers ask for it.
+ */
+const withoutKeys = {
+  connection: ['auth', 'hello', 'reset', 'quit', 'ping', 'echo', 'select'],
+  server: ['time', 'info', 'command', 'wait', 'waitaof'],
+  transactions: ['multi', 'exec', 'discard', 'unwatch'],
+  // The account's channel patterns hold for these.
+  channels: ['publish', 'subscribe', 'unsubscribe', 'psubscribe', 'punsubscribe'],
+  // What a script calls is checked as if the app had called it.
+  scripts: ['script|load', 'script|exists'],
+  // Not TRACKING, which can broadcast the names of everybody's keys.
+  client: ['id', 'info', 'getname', 'setname', 'setinfo', 'reply', 'no-touch', 'help'].map((name) => `client|${name}`),
+  account: ['acl|whoami', 'acl|cat', 'acl|genpass'],
+};
+
+/** Sorting by other keys, which can be anybody's, is open to those alone who may read all keys; the server itself sees to it. */
+const checkedByTheServer = ['sort', 'sort_ro'];
+
+/**
+ * Commands of modules that name one key and touch no other. Modules declare their keys themselves, some too few, and those of search
+ * and time series reach keys by an index or a label: a module's command is allowed only when it is named here.
+ */
+const ofModules = {
+  json: `del forget get set merge type clear toggle numincrby nummultby strappend strlen arrappend arrindex arrinsert arrlen arrpop arrtrim
+    objkeys objlen resp`
+    .split(/\s+/)
+    .map((name) => `json.${name}`),
+  vectorSets: ['vadd', 'vcard', 'vdim', 'vemb', 'vgetattr', 'vinfo', 'vismember', 'vlinks', 'vrandmember', 'vrem', 'vsetattr', 'vsim'],
+};
+
+const named = new Set([withoutKeys, ofModules].flatMap((groups) => Object.values(groups).flat()).concat(checkedByTheServer));
+
+/**
+ * The commands of this very server that an app may use, by name: a later version's new ones are closed until somebody has thought about
+ * them. Besides those named above these are all whose every key the server itself holds against the account's patterns.
+ * @param answer of `COMMAND`
+ */
+export function commandsForApps(answer: unknown): string[] {
+  const allowed = (command: Command): string[] => {
+    if (named.has(command.name)) return [command.name];
+    if (command.subcommands.length > 0) return command.subcommands.flatMap(allowed);
+    const reachesTooFar = command.flags.includes('module') || command.categories.some((name) => name === '@admin' || name === '@dangerous');
+    return !reachesTooFar && keysAreKnown(command) ? [command.name] : [];
+  };
+  return (answer as unknown[][]).map(readCommand).flatMap(allowed).sort();
+}
+
+function keysAreKnown({ keys }: Command): boolean {
+  return keys.length > 0 && keys.every(({ flags, begin }) => begin !== 'unknown' && !flags.includes('incomplete'));
+}
+
+function readCommand(entry: unknown[]): Command {
+  const [name, , flags, , , , categories, , keys, subcommands] = entry;
+  return {
+    name: String(name).toLowerCase(),
+    flags: flags as string[],
+    categories: categories as string[],
+    keys: (keys as unknown[][]).map((keySpecification) => {
+      const fields = pairs(keySpecification);
+      return { flags: fields.get('flags') as string[], begin: String(pairs(fields.get('begin_search') as unknown[]).get('type')) };
+    }),
+    subcommands: (subcommands as unknown[][]).map(readCommand),
+  };
+}
+
+function pairs(list: unknown[]): Map<string, unknown> {
+  return new Map(Array.from({ length: list.length / 2 }, (_, index) => [String(list[2 * index]), list[2 * index + 1]]));
+}
