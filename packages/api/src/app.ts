@@ -44,6 +44,10 @@ export interface AppBinding {
 export interface AppStatus {
   observedGeneration?: number;
   conditions?: Condition[];
+  /** Pods that there are. */
+  replicas?: number;
+  /** Selects its pods, for autoscalers: the form of a label selector in a query. */
+  selector?: string;
   /** Pods that are ready and have the newest template. */
   readyReplicas?: number;
   bindings?: AppBindingStatus[];

@@ -3,10 +3,11 @@ import { customResourceDefinitions, KipError } from '@skipper/api';
 import { hasReason, type KubeClient } from '@skipper/kube';
 import { ensure } from '../apply.ts';
 import { covers } from '../covers.ts';
+import { appCrd } from './app.ts';
 import { statefulServiceCrd } from './stateful-service.ts';
 
 /** Every kind that Skipper brings. */
-export const crds: CustomResourceDefinition[] = [statefulServiceCrd];
+export const crds: CustomResourceDefinition[] = [statefulServiceCrd, appCrd];
 
 /** Validation rules in CEL are known to the API since this minor version; the functions on quantities since the second. https://kubernetes.io/docs/reference/using-api/cel/ */
 const celSince = 25;

@@ -1,39 +1,6 @@
 import type { CustomResourceDefinition, JSONSchemaProps } from 'kubernetes-types/apiextensions/v1.d.ts';
 import { apiVersionOf, serviceNameLimit, serviceTypes, skipperGroup, statefulServices } from '@skipper/api';
-
-/** As the API server's own schema has it for a Quantity, without the sign: nothing here may be negative. */
-const quantityPattern = '^([0-9]+|[0-9]+\\.[0-9]*|\\.[0-9]+)(([KMGTPE]i)|[numkMGTPE]|([eE][+-]?[0-9]{1,3}))?$';
-
-const quantity = (description: string): JSONSchemaProps =>
-  ({
-    description,
-    anyOf: [{ type: 'integer' }, { type: 'string' }],
-    pattern: quantityPattern,
-    'x-kubernetes-int-or-string': true,
-    maxLength: 32,
-  }) as JSONSchemaProps;
-
-const amounts = (description: string): JSONSchemaProps => ({
-  description,
-  type: 'object',
-  properties: {
-    cpu: quantity('Cores: `500m` is half a core.'),
-    memory: quantity('Bytes: for example `512Mi`.'),
-  },
-});
-
-const condition: JSONSchemaProps = {
-  type: 'object',
-  required: ['type', 'status', 'reason', 'message', 'lastTransitionTime'],
-  properties: {
-    type: { type: 'string', description: 'What is judged. `Ready` sums up the others.' },
-    status: { type: 'string', enum: ['True', 'False', 'Unknown'], description: 'Whether it holds.' },
-    reason: { type: 'string', description: 'Why, as one word for programs.' },
-    message: { type: 'string', description: 'Why, for people, and what to do.' },
-    lastTransitionTime: { type: 'string', format: 'date-time', description: 'When the status changed last.' },
-    observedGeneration: { type: 'integer', format: 'int64', description: 'The generation of the spec that was judged.' },
-  },
-};
+import { conditions, nameRules, observedGeneration, quantity, resources } from './schemas.ts';
 
 const spec: JSONSchemaProps = {
   description: 'What is wanted.',
@@ -55,14 +22,7 @@ const spec: JSONSchemaProps = {
       maxLength: 253,
       description: "Storage class of the volume. Left out: the cluster's default. Cannot change.",
     },
-    resources: {
-      type: 'object',
-      description: 'CPU and memory. A change restarts the service.',
-      properties: {
-        requests: amounts('What is set aside for the service.'),
-        limits: amounts('What the service may use at most.'),
-      },
-    },
+    resources: resources('service'),
   },
   'x-kubernetes-validations': [
     { rule: 'self.type == oldSelf.type', message: 'the type cannot change; delete the service and make a new one' },
@@ -81,14 +41,8 @@ const status: JSONSchemaProps = {
   description: 'What is. Written by the operator.',
   type: 'object',
   properties: {
-    observedGeneration: { type: 'integer', format: 'int64', description: 'The generation of the spec that this status is about.' },
-    conditions: {
-      type: 'array',
-      description: 'Judgements, one of each type.',
-      items: condition,
-      'x-kubernetes-list-type': 'map',
-      'x-kubernetes-list-map-keys': ['type'],
-    } as JSONSchemaProps,
+    observedGeneration,
+    conditions,
     version: { type: 'string', description: 'The version that runs.' },
     storage: { type: 'string', description: 'Size of the volume, as far as it is provided.' },
     endpoint: {
@@ -157,16 +111,7 @@ export const statefulServiceCrd: CustomResourceDefinition = {
               spec,
               status,
             },
-            'x-kubernetes-validations': [
-              {
-                rule: `size(self.metadata.name) <= ${serviceNameLimit}`,
-                message: `the name can have at most ${serviceNameLimit} characters`,
-              },
-              {
-                rule: "self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
-                message: 'the name must start with a letter and have lower-case letters, digits and "-" only',
-              },
-            ],
+            'x-kubernetes-validations': nameRules(serviceNameLimit),
           } as JSONSchemaProps,
         },
       },
