@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { namespaces } from '@skipper/api';
 import { hasReason, type KubeClient } from '@skipper/kube';
 import { fieldManager } from './apply.ts';
+import { closeCaches, openCaches, type Caches } from './caches.ts';
 import { applyCrds } from './crds/apply-crds.ts';
 import { EventRecorder } from './event-recorder.ts';
 import { takePartInElection } from './leader-election.ts';
@@ -30,11 +31,15 @@ export async function startOperator({
   await applyCrds(client, log);
   const recorder = new EventRecorder(client, fieldManager, log);
   let controllers: { close(): Promise<void> }[] = [];
+  let caches: Caches | undefined;
   const start = async () => {
-    controllers = [startStatefulServiceController({ client, recorder, log })];
+    caches = openCaches(client, log);
+    const context = { client, caches, recorder, log, now: () => new Date() };
+    controllers = [startStatefulServiceController(context)];
   };
   const stop = async () => {
     await Promise.all(controllers.splice(0).map((controller) => controller.close()));
+    if (caches) closeCaches(caches);
   };
   if (!leaderElection) {
     await start();

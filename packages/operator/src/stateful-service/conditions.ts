@@ -1,10 +1,5 @@
-import { conditionTypes, type Condition } from '@skipper/api';
-
-/** A judgement of one pass; the time of its last change is filled in when the status is written. */
-export type Judgement = Omit<Condition, 'lastTransitionTime' | 'observedGeneration'>;
-
-export const isTrue = (type: string, reason: string, message: string): Judgement => ({ type, status: 'True', reason, message });
-export const isFalse = (type: string, reason: string, message: string): Judgement => ({ type, status: 'False', reason, message });
+import { conditionTypes } from '@skipper/api';
+import type { Judgement } from '../conditions.ts';
 
 /** `Ready` with the reason and message of what stands in the way: of the workload, when nothing else does. */
 export function summarize(judgements: readonly Judgement[]): Judgement[] {

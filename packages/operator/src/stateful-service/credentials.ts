@@ -1,18 +1,8 @@
-import { randomInt } from 'node:crypto';
 import type { Secret } from 'kubernetes-types/core/v1.d.ts';
 import { childNames, labels, serviceHost, type StatefulService } from '@skipper/api';
 import { administrator, type Engine } from '@skipper/engines';
-import { childLabels, nameOf, namespaceOf } from './ownership.ts';
-
-/** Letters and digits only: nothing that a URL, a shell, YAML or a connection string reads as anything else. */
-const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
-/** 190 bits. */
-const passwordLength = 32;
-
-/** From a cryptographic source, every character equally likely. */
-export function newPassword(): string {
-  return Array.from({ length: passwordLength }, () => alphabet[randomInt(alphabet.length)]).join('');
-}
+import { nameOf, namespaceOf } from '../ownership.ts';
+import { childLabels } from './ownership.ts';
 
 /** The Secret of a Provisioned Service: the keys of https://servicebinding.io/spec/core/1.1.0/#provisioned-service. */
 export function credentialsSecret(service: StatefulService, engine: Engine, password: string): Secret {

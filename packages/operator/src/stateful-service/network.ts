@@ -2,7 +2,8 @@ import type { Service } from 'kubernetes-types/core/v1.d.ts';
 import type { NetworkPolicy } from 'kubernetes-types/networking/v1.d.ts';
 import { childNames, labels, type StatefulService } from '@skipper/api';
 import type { Engine } from '@skipper/engines';
-import { childLabels, nameOf, namespaceOf, ownerReference, selectorLabels } from './ownership.ts';
+import { nameOf, namespaceOf } from '../ownership.ts';
+import { childLabels, ownerReference, selectorLabels } from './ownership.ts';
 
 /** Carried by the operator's namespace and its pods: whom policies admit from outside. */
 const operatorNamespaceLabels = { 'skipper.dev/operator': 'true' };

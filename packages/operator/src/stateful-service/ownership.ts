@@ -1,5 +1,6 @@
 import type { OwnerReference } from 'kubernetes-types/meta/v1.d.ts';
-import { apiVersionOf, childNames, labels, managedBy, statefulServices, type KubeObject, type StatefulService } from '@skipper/api';
+import { childNames, labels, managedBy, statefulServices, type KubeObject, type StatefulService } from '@skipper/api';
+import { isOwned, nameOf, ownerReferenceTo } from '../ownership.ts';
 import type { Observed } from './observe.ts';
 
 /** Labels of every object that is made for a service. */
@@ -20,19 +21,7 @@ export function selectorLabels(service: StatefulService): Record<string, string>
 }
 
 export function ownerReference(service: StatefulService): OwnerReference {
-  return {
-    apiVersion: apiVersionOf(statefulServices),
-    kind: statefulServices.kind,
-    name: nameOf(service),
-    uid: service.metadata?.uid ?? '',
-    controller: true,
-    blockOwnerDeletion: true,
-  };
-}
-
-/** Children that live and die with the service: ours when it is their controller. */
-export function isOwned(object: KubeObject, service: StatefulService): boolean {
-  return object.metadata?.ownerReferences?.some((owner) => owner.controller && owner.uid === service.metadata?.uid) ?? false;
+  return ownerReferenceTo(statefulServices, service);
 }
 
 /** Claims and credentials outlive the service, so a label says whose they are. */
@@ -45,7 +34,7 @@ export function isKept(object: KubeObject, service: StatefulService): boolean {
 export function foreignObjects(service: StatefulService, seen: Observed): string[] {
   const name = nameOf(service);
   const found: string[] = [];
-  const check = (kind: string, child: string, object: KubeObject | undefined, isOurs: typeof isOwned) => {
+  const check = (kind: string, child: string, object: KubeObject | undefined, isOurs: typeof isKept) => {
     if (object && !isOurs(object, service)) found.push(`${kind} "${child}"`);
   };
   check('StatefulSet', childNames.statefulSet(name), seen.statefulSet, isOwned);
@@ -54,12 +43,4 @@ export function foreignObjects(service: StatefulService, seen: Observed): string
   check('PersistentVolumeClaim', childNames.claim(name), seen.claim, isKept);
   check('Secret', childNames.credentials(name), seen.secret, isKept);
   return found;
-}
-
-export function nameOf(object: KubeObject): string {
-  return object.metadata?.name ?? '';
-}
-
-export function namespaceOf(object: KubeObject): string {
-  return object.metadata?.namespace ?? '';
 }

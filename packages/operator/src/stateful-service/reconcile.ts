@@ -17,41 +17,33 @@ import {
   type StatefulService,
 } from '@skipper/api';
 import { engineOf, type Engine } from '@skipper/engines';
-import { hasReason, type Informer, type KubeClient } from '@skipper/kube';
+import type { KubeClient } from '@skipper/kube';
 import { ensure, fieldManager } from '../apply.ts';
-import type { EventRecorder } from '../event-recorder.ts';
+import { isFalse, isTrue, type Judgement } from '../conditions.ts';
+import { lookForFreedNamesMs, type ReconcilerContext } from '../controller.ts';
+import { nameOf, namespaceOf } from '../ownership.ts';
+import { newPassword } from '../passwords.ts';
+import { report } from '../status.ts';
 import type { Outcome } from '../work-queue.ts';
-import { isFalse, isTrue, type Judgement } from './conditions.ts';
-import { credentialsProblem, credentialsSecret, newPassword } from './credentials.ts';
+import { credentialsProblem, credentialsSecret } from './credentials.ts';
 import { headlessService, networkPolicy } from './network.ts';
-import { observe, type Caches, type Observed } from './observe.ts';
-import { foreignObjects, nameOf, namespaceOf } from './ownership.ts';
-import { statusOf, writeStatus, type Findings } from './status.ts';
+import { observe, type Observed } from './observe.ts';
+import { foreignObjects } from './ownership.ts';
+import { statusOf, type Findings } from './status.ts';
 import { dataClaim, decideStorage, versionOnVolume } from './storage.ts';
 import { tearDown } from './tear-down.ts';
 import { isOutdated, workloadState } from './workload-state.ts';
 import { statefulSet } from './workload.ts';
 
-export interface ReconcilerContext {
-  client: KubeClient;
-  statefulServices: Informer<StatefulService>;
-  caches: Caches;
-  recorder: EventRecorder;
-  now(): Date;
-}
-
-/** Objects of somebody else's send no event when they go: they are looked for again this often. */
-const lookForFreedNamesMs = 15_000;
-
 /** Brings one service a step nearer to what its spec wants, and reports. */
 export async function reconcileStatefulService(context: ReconcilerContext, namespace: string, name: string): Promise<Outcome> {
-  const service = context.statefulServices.get(name, namespace);
+  const service = context.caches.statefulServices.get(name, namespace);
   if (!service) return {};
   const seen = await observe(context.client, context.caches, namespace, name);
   if (service.metadata?.deletionTimestamp) return { requeueAfterMs: await tearDown(context.client, service, seen) };
   await holdService(context.client, service);
   const { findings, requeueAfterMs } = await act(context, service, seen);
-  await report(context, service, findings);
+  await report(context, statefulServices, service, statusOf(service, findings, context.now()));
   return { requeueAfterMs };
 }
 
@@ -206,21 +198,6 @@ async function replaceStuckPod(client: KubeClient, set: StatefulSet, pod: Pod): 
   if (ready || pod.metadata?.deletionTimestamp || set.status?.observedGeneration !== set.metadata?.generation || !isOutdated(set, pod))
     return;
   await client.delete(pods, nameOf(pod), { namespace: namespaceOf(pod), uid: pod.metadata?.uid });
-}
-
-async function report(context: ReconcilerContext, service: StatefulService, findings: Findings): Promise<void> {
-  const status = statusOf(service, findings, context.now());
-  try {
-    if (!(await writeStatus(context.client, service, status))) return;
-  } catch (error) {
-    if (hasReason(error, 'NotFound')) return;
-    throw error;
-  }
-  const before = service.status?.conditions?.find(({ type }) => type === conditionTypes.ready);
-  const after = status.conditions?.find(({ type }) => type === conditionTypes.ready);
-  if (!after || (before?.status === after.status && before.reason === after.reason)) return;
-  const harmless = after.status === 'True' || ['Creating', 'Starting', 'Restarting', 'Updating'].includes(after.reason);
-  await context.recorder.record(statefulServices, service, harmless ? 'Normal' : 'Warning', after.reason, after.message);
 }
 
 function sizeOf(claim: PersistentVolumeClaim): string {

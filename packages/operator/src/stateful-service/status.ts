@@ -1,10 +1,8 @@
-import { isDeepStrictEqual } from 'node:util';
-import { childNames, mergeConditions, serviceHost, statefulServices, type StatefulService, type StatefulServiceStatus } from '@skipper/api';
+import { childNames, mergeConditions, serviceHost, type StatefulService, type StatefulServiceStatus } from '@skipper/api';
 import type { Engine } from '@skipper/engines';
-import type { KubeClient } from '@skipper/kube';
-import { fieldManager } from '../apply.ts';
-import { summarize, type Judgement } from './conditions.ts';
-import { nameOf, namespaceOf } from './ownership.ts';
+import { timeText, type Judgement } from '../conditions.ts';
+import { nameOf, namespaceOf } from '../ownership.ts';
+import { summarize } from './conditions.ts';
 
 export interface Findings {
   judgements: readonly Judgement[];
@@ -22,33 +20,10 @@ export function statusOf(service: StatefulService, findings: Findings, now: Date
   const judged = summarize(findings.judgements).map((judgement) => ({ ...judgement, observedGeneration }));
   return {
     observedGeneration,
-    conditions: mergeConditions(service.status?.conditions, judged, now.toISOString().replace(/\.\d+Z$/, 'Z')),
+    conditions: mergeConditions(service.status?.conditions, judged, timeText(now)),
     ...(findings.version === undefined ? {} : { version: findings.version }),
     ...(findings.storage === undefined ? {} : { storage: findings.storage }),
     ...(findings.engine ? { endpoint: { host: serviceHost(name, namespaceOf(service)), port: findings.engine.ports[0].port } } : {}),
     ...(findings.bound ? { binding: { name: childNames.credentials(name) } } : {}),
   };
-}
-
-/** Writes the status when it differs from what stands there. @returns whether it was written. */
-export async function writeStatus(client: KubeClient, service: StatefulService, status: StatefulServiceStatus): Promise<boolean> {
-  if (isDeepStrictEqual(normal(service.status), normal(status))) return false;
-  // A merge patch keeps what it does not name: what is gone is named as null.
-  const gone = Object.fromEntries(
-    Object.keys(service.status ?? {})
-      .filter((key) => !(key in status))
-      .map((key) => [key, null]),
-  );
-  await client.patch(
-    statefulServices,
-    nameOf(service),
-    { metadata: { uid: service.metadata?.uid }, status: { ...gone, ...status } },
-    { namespace: namespaceOf(service), subresource: 'status', fieldManager },
-  );
-  return true;
-}
-
-/** Without key order and undefined. */
-function normal(status: StatefulServiceStatus | undefined): unknown {
-  return JSON.parse(JSON.stringify(status ?? {}));
 }

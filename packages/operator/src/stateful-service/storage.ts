@@ -1,7 +1,8 @@
 import type { PersistentVolumeClaim } from 'kubernetes-types/core/v1.d.ts';
 import { childNames, compareQuantities, labels, type StatefulService } from '@skipper/api';
 import type { Engine } from '@skipper/engines';
-import { childLabels, nameOf, namespaceOf } from './ownership.ts';
+import { nameOf, namespaceOf } from '../ownership.ts';
+import { childLabels } from './ownership.ts';
 
 /** The claim for a new volume. It has no owner, because the data outlives the service unless its deletion is asked for. */
 export function dataClaim(service: StatefulService, engine: Engine, version: string): PersistentVolumeClaim {

@@ -11,8 +11,9 @@ import {
 } from '@skipper/api';
 import { hasReason, type KubeClient } from '@skipper/kube';
 import { fieldManager } from '../apply.ts';
+import { isOwned, nameOf, namespaceOf } from '../ownership.ts';
 import type { Observed } from './observe.ts';
-import { isKept, isOwned, nameOf, namespaceOf } from './ownership.ts';
+import { isKept } from './ownership.ts';
 
 /** How long to wait for a delete event before looking again. */
 const lookAgainMs = 5_000;

@@ -2,7 +2,8 @@ import type { StatefulSet } from 'kubernetes-types/apps/v1.d.ts';
 import type { Container, ResourceRequirements, Volume, VolumeMount } from 'kubernetes-types/core/v1.d.ts';
 import { annotations, childNames, compareQuantities, labels, type StatefulService, type StatefulServiceSpec } from '@skipper/api';
 import type { Engine } from '@skipper/engines';
-import { childLabels, nameOf, namespaceOf, ownerReference, selectorLabels } from './ownership.ts';
+import { nameOf, namespaceOf } from '../ownership.ts';
+import { childLabels, ownerReference, selectorLabels } from './ownership.ts';
 
 const dataVolume = 'data';
 
