@@ -18,6 +18,12 @@ export interface ImageProcess {
   exec?(argv: string[], context: ContainerContext): Promise<ProcessSpec | BuiltinCommand | undefined>;
 }
 
+/**
+ * The image of an app that has none: Kubernetes wants one in every container. Only the embedded cluster runs it, as it runs every
+ * container with a command whose image no engine provides: as a process of the machine.
+ */
+export const processImage = 'skipper.dev/process:host';
+
 export type ImageResolver = (image: string) => ImageProcess | undefined;
 
 export interface PrepareContext {
