@@ -1,9 +1,9 @@
 import type { ResourceType } from '@skipper/api';
-import type { Deployment, ReplicaSet } from 'kubernetes-types/apps/v1.d.ts';
-import type { ConfigMap, Endpoints, PersistentVolume, ServiceAccount } from 'kubernetes-types/core/v1.d.ts';
+import type { Endpoints, PersistentVolume, ServiceAccount } from 'kubernetes-types/core/v1.d.ts';
+
+export { configMaps, deployments, replicaSets } from '@skipper/api';
 
 /** Kinds that the suite uses and the product does not name. */
-export const configMaps: ResourceType<ConfigMap> = { group: '', version: 'v1', kind: 'ConfigMap', plural: 'configmaps', namespaced: true };
 export const endpoints: ResourceType<Endpoints> = { group: '', version: 'v1', kind: 'Endpoints', plural: 'endpoints', namespaced: true };
 export const serviceAccounts: ResourceType<ServiceAccount> = {
   group: '',
@@ -18,18 +18,4 @@ export const persistentVolumes: ResourceType<PersistentVolume> = {
   kind: 'PersistentVolume',
   plural: 'persistentvolumes',
   namespaced: false,
-};
-export const deployments: ResourceType<Deployment> = {
-  group: 'apps',
-  version: 'v1',
-  kind: 'Deployment',
-  plural: 'deployments',
-  namespaced: true,
-};
-export const replicaSets: ResourceType<ReplicaSet> = {
-  group: 'apps',
-  version: 'v1',
-  kind: 'ReplicaSet',
-  plural: 'replicasets',
-  namespaced: true,
 };
