@@ -1,10 +1,11 @@
 import { KipError, type ImageResolver, type ServiceType } from '@skipper/api';
 import type { Engine } from './engine.ts';
 import { postgres } from './postgres/definition.ts';
+import { rabbitmq } from './rabbitmq/definition.ts';
 import { redis } from './redis/definition.ts';
 
 /** Every engine that can be had, by the type that names it. */
-const catalog: Partial<Record<ServiceType, Engine>> = { postgres, redis };
+const catalog: Partial<Record<ServiceType, Engine>> = { postgres, rabbitmq, redis };
 
 export const engines: readonly Engine[] = Object.values(catalog);
 

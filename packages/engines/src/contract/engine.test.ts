@@ -7,6 +7,8 @@ import { ProcessPod } from './process-pod.ts';
 describe.each(engines.map((engine) => [engine.type, engine] as const))('the engine %s', (type, engine) => {
   const driver = drivers[type];
   if (!driver) throw new Error(`contract/drivers.ts has no driver for ${type}`);
+  const { startMs, killsAfterMs = [1, 60, 250, 500, 900] } = driver;
+  const slowly = startMs === undefined ? {} : { timeout: startMs + 30_000 };
   const container = engine.container({ version: engine.defaultVersion, credentialsSecret: 'db-credentials' });
   const connection = {
     host: 'db.default.svc.cluster.local',
@@ -59,11 +61,11 @@ describe.each(engines.map((engine) => [engine.type, engine] as const))('the engi
     });
   });
 
-  describe('as a process', () => {
+  describe('as a process', slowly, () => {
     let pod: ProcessPod;
     beforeAll(async () => {
       pod = await ProcessPod.create(engine);
-      await pod.start();
+      await pod.start(startMs);
     });
     afterAll(() => pod?.destroy());
 
@@ -88,7 +90,7 @@ describe.each(engines.map((engine) => [engine.type, engine] as const))('the engi
     it('keeps its data through a kill', async () => {
       await pod.stop('SIGKILL');
       expect(await pod.probe('livenessProbe')).not.toBe(0);
-      await pod.start();
+      await pod.start(startMs);
       expect(await driver.read(pod.uri)).toBe('kept value');
     });
     it('stops cleanly well within its grace period while a client is connected, and keeps its data', async () => {
@@ -97,16 +99,16 @@ describe.each(engines.map((engine) => [engine.type, engine] as const))('the engi
       const { tookMs, exitCode } = await pod.stop();
       expect(exitCode).toBe(0);
       expect(tookMs).toBeLessThan(engine.terminationGracePeriodSeconds * 500);
-      await pod.start();
+      await pod.start(startMs);
       expect(await driver.read(pod.uri)).toBe('kept value');
     });
   });
 
-  it('starts in the end, whenever a first start is killed', async () => {
+  it('starts in the end, whenever a first start is killed', slowly, async () => {
     const pod = await ProcessPod.create(engine);
     try {
-      for (const afterMs of [1, 60, 250, 500, 900]) await pod.startAndKill(afterMs);
-      await pod.start();
+      for (const afterMs of killsAfterMs) await pod.startAndKill(afterMs);
+      await pod.start(startMs);
       await driver.write(pod.uri, 'after all');
       expect(await driver.read(pod.uri)).toBe('after all');
     } finally {

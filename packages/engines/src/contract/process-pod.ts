@@ -65,17 +65,17 @@ export class ProcessPod {
   }
 
   /** Starts it and waits until its readiness probe succeeds. */
-  async start(): Promise<void> {
+  async start(withinMs = 30_000): Promise<void> {
     await mkdir(enginesDir, { recursive: true });
     await this.#process.prepare({ enginesDir, progress: () => undefined, signal: AbortSignal.timeout(120_000) });
     const spec = await this.#process.start(this.#context());
     this.#stopSignal = spec.stopSignal ?? 'SIGTERM';
     this.#child = this.#spawn(spec);
-    await this.untilReady();
+    await this.untilReady(withinMs);
   }
 
-  async untilReady(): Promise<void> {
-    const deadline = Date.now() + 30_000;
+  async untilReady(withinMs = 30_000): Promise<void> {
+    const deadline = Date.now() + withinMs;
     while ((await this.probe('readinessProbe')) !== 0) {
       if (this.#child?.exitCode !== null || Date.now() > deadline) throw new Error(`it did not become ready: ${this.output}`);
       await new Promise((resolve) => setTimeout(resolve, 20));
@@ -85,11 +85,12 @@ export class ProcessPod {
   /** Begins a start and kills whatever runs after this many ms. */
   async startAndKill(afterMs: number): Promise<void> {
     const stop = new AbortController();
+    const startedAt = performance.now();
     const timer = setTimeout(() => stop.abort(), afterMs);
     try {
       const spec = await this.#process.start(this.#context(stop.signal));
       this.#child = this.#spawn(spec);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await new Promise((resolve) => setTimeout(resolve, Math.max(20, startedAt + afterMs - performance.now())));
       await this.stop('SIGKILL');
     } catch (error) {
       if (!stop.signal.aborted) throw error;
@@ -172,6 +173,16 @@ export class ProcessPod {
     child.on('error', (error) => {
       this.output += error.message;
     });
+    // Nothing of a group outlives its main process, as on the node.
+    child.once('exit', () => killGroup(child.pid!));
     return child;
+  }
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // Nobody was left.
   }
 }

@@ -1,0 +1,95 @@
+import { administrator, type Accounts, type Grant } from '../engine.ts';
+import { management, type Management } from './management.ts';
+
+/** Names that need no escaping in URLs and shells; "/" is the administrator's own. */
+const shape = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+/** AMQP's short strings have 255 bytes. */
+const longestName = 255;
+const connectTimeoutMs = 10_000;
+
+/** An account is a user without tags, which keeps it out of the management API, with permissions on its own virtual host alone. */
+export const rabbitmqAccounts: Accounts = {
+  defaultDatabase: (name) => name,
+  refusesDatabase: (name) => {
+    if (name.length > longestName)
+      return `"${name}" has ${name.length} characters; a virtual host of RabbitMQ can have at most ${longestName}.`;
+    return shape.test(name)
+      ? undefined
+      : `"${name}" cannot name a virtual host: use letters, digits, ".", "_" and "-", and start with a letter or digit.`;
+  },
+
+  async grant(access, { database, username, password }) {
+    requireAppUser(username);
+    const api = await management(access);
+    await api.put(['vhosts', database], {});
+    // The administrator sees into every part, and RabbitMQ gives it the right only on hosts that it made itself.
+    await api.put(['permissions', database, access.administrator.username], everything);
+    await api.put(['users', username], { password, tags: '' });
+    await dropStrayRights(api, username, database);
+    await api.put(['permissions', database, username], everything);
+  },
+
+  async verify(access, grant) {
+    const { host, port } = await access.endpoint('amqp');
+    await reach({ host, port }, grant, access.signal);
+  },
+
+  async revoke(access, { username }) {
+    requireAppUser(username);
+    const api = await management(access);
+    await api.delete(['users', username]);
+    await endSessions(api, username);
+  },
+};
+
+const everything = { configure: '.*', write: '.*', read: '.*' };
+
+/** Whatever the user has beyond its own virtual host, and what narrows it there. */
+async function dropStrayRights(api: Management, username: string, database: string): Promise<void> {
+  const permissions = (await api.get<{ vhost: string }[]>(['users', username, 'permissions'])) ?? [];
+  const strays = new Set(permissions.map(({ vhost }) => vhost).filter((vhost) => vhost !== database));
+  for (const vhost of strays) await api.delete(['permissions', vhost, username]);
+  const topics = (await api.get<{ vhost: string }[]>(['users', username, 'topic-permissions'])) ?? [];
+  for (const { vhost } of topics) await api.delete(['topic-permissions', vhost, username]);
+  const limits = (await api.get<{ value: Record<string, number> | [] }[]>(['user-limits', username])) ?? [];
+  for (const name of limits.flatMap(({ value }) => Object.keys(value))) await api.delete(['user-limits', username, name]);
+  if (strays.size > 0) await endSessions(api, username, (vhost) => strays.has(vhost));
+}
+
+/** The server ends the sessions of a user that it deletes; those it has not noticed yet, and those whose right was taken, are ended here. */
+async function endSessions(api: Management, username: string, on: (vhost: string) => boolean = () => true): Promise<void> {
+  const connections = (await api.get<{ name: string; user?: string; vhost?: string }[]>(['connections'])) ?? [];
+  for (const { name, user, vhost } of connections)
+    if (user === username && vhost !== undefined && on(vhost)) await api.delete(['connections', name]);
+}
+
+/** Logs in, and makes, fills, reads and drops a queue of the session's own: each of the three rights is used. */
+async function reach(server: { host: string; port: number }, { database, username, password }: Grant, signal: AbortSignal): Promise<void> {
+  const { connect } = await import('amqplib');
+  signal.throwIfAborted();
+  const connection = await connect(
+    { protocol: 'amqp', hostname: server.host, port: server.port, username, password, vhost: database, heartbeat: 0 },
+    { timeout: connectTimeoutMs },
+  );
+  // Without a listener an error of the connection would end this process; the work below fails by it as well.
+  connection.on('error', () => undefined);
+  const onAbort = () => void connection.close().catch(() => undefined);
+  signal.addEventListener('abort', onAbort);
+  try {
+    const channel = await connection.createConfirmChannel();
+    channel.on('error', () => undefined);
+    const { queue } = await channel.assertQueue('', { exclusive: true, autoDelete: true });
+    channel.sendToQueue(queue, Buffer.from('ping'));
+    await channel.waitForConfirms();
+    if (!(await channel.get(queue, { noAck: true }))) throw new Error(`Virtual host "${database}" did not give back a message.`);
+    await channel.deleteQueue(queue);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    await connection.close().catch(() => undefined);
+  }
+}
+
+/** @throws for users that no app can have. */
+function requireAppUser(username: string): void {
+  if ([administrator, 'guest'].includes(username)) throw new Error(`The user "${username}" is not an app's.`);
+}
