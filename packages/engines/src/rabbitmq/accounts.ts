@@ -30,14 +30,19 @@ export const rabbitmqAccounts: Accounts = {
   },
 
   async verify(access, grant) {
-    const { host, port } = await access.endpoint('amqp');
-    await reach({ host, port }, grant, access.signal);
+    const server = await access.endpoint('amqp');
+    await reach(server, grant, access.signal).catch((error: Error) => {
+      throw new Error(`User "${grant.username}" does not reach virtual host "${grant.database}" of RabbitMQ: ${error.message}`, {
+        cause: error,
+      });
+    });
   },
 
   async revoke(access, { username }) {
     requireAppUser(username);
     const api = await management(access);
     await api.delete(['users', username]);
+    // The server ends the sessions of a user that it deletes; those that it counts as nobody's already are ended here.
     await endSessions(api, username);
   },
 };
@@ -53,15 +58,11 @@ async function dropStrayRights(api: Management, username: string, database: stri
   for (const { vhost } of topics) await api.delete(['topic-permissions', vhost, username]);
   const limits = (await api.get<{ value: Record<string, number> | [] }[]>(['user-limits', username])) ?? [];
   for (const name of limits.flatMap(({ value }) => Object.keys(value))) await api.delete(['user-limits', username, name]);
-  if (strays.size > 0) await endSessions(api, username, (vhost) => strays.has(vhost));
+  // Sessions that stand there go on otherwise.
+  if (strays.size > 0) await endSessions(api, username);
 }
 
-/** The server ends the sessions of a user that it deletes; those it has not noticed yet, and those whose right was taken, are ended here. */
-async function endSessions(api: Management, username: string, on: (vhost: string) => boolean = () => true): Promise<void> {
-  const connections = (await api.get<{ name: string; user?: string; vhost?: string }[]>(['connections'])) ?? [];
-  for (const { name, user, vhost } of connections)
-    if (user === username && vhost !== undefined && on(vhost)) await api.delete(['connections', name]);
-}
+const endSessions = (api: Management, username: string): Promise<void> => api.delete(['connections', 'username', username]);
 
 /** Logs in, and makes, fills, reads and drops a queue of the session's own: each of the three rights is used. */
 async function reach(server: { host: string; port: number }, { database, username, password }: Grant, signal: AbortSignal): Promise<void> {
