@@ -17,7 +17,8 @@ const allowed = {
   engines: ['api'],
   operator: ['api', 'kube', 'engines'],
   embedded: ['api', 'kube'],
-  cli: ['api', 'kube', 'engines', 'operator', 'embedded'],
+  'object-store': ['api'],
+  cli: ['api', 'kube', 'engines', 'operator', 'embedded', 'object-store'],
 };
 
 function boundariesHold() {

@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto';
+import { announcedChecksums } from '../checksums/incoming.ts';
+import { S3Error } from '../errors.ts';
+import { checkKey } from '../names.ts';
+import { childText, parseXml } from '../xml.ts';
+import type { Call } from './call.ts';
+
+/** Objects that one request may delete. */
+const maxObjects = 1000;
+/** Deleted at once: what they have in common is the flush of the disk. */
+const atOnce = 100;
+
+export async function deleteObject(call: Call): Promise<void> {
+  call.require('s3:DeleteObject');
+  await call.storage.objects.delete(call.bucket, call.key);
+  call.answerEmpty(204);
+}
+
+export async function deleteObjects(call: Call): Promise<void> {
+  const { storage, bucket } = call;
+  const announced = announcedChecksums((name) => call.header(name));
+  if (announced.md5 === undefined && !announced.algorithm) throw new S3Error('MissingContentMD5');
+  const text = await call.document();
+  if (announced.md5 !== undefined && createHash('md5').update(text).digest('base64') !== announced.md5) throw new S3Error('BadDigest');
+  const checksum = announced.algorithm?.start();
+  checksum?.update(Buffer.from(text));
+  const expected = announced.value ?? call.trailers.get(`x-amz-checksum-${announced.algorithm?.name}`);
+  if (checksum && checksum.digest().toString('base64') !== expected) throw new S3Error('XAmzContentChecksumMismatch');
+  const root = parseXml(text);
+  const objects = root.children.filter(({ name }) => name === 'Object');
+  if (root.name !== 'Delete' || objects.length === 0 || objects.length > maxObjects) throw new S3Error('MalformedXML');
+  storage.buckets.get(bucket);
+  const quiet = childText(root, 'Quiet') === 'true';
+  const keys = objects.map((object) => childText(object, 'Key') ?? '');
+  const errors: (S3Error | undefined)[] = [];
+  for (let from = 0; from < keys.length; from += atOnce)
+    errors.push(...(await Promise.all(keys.slice(from, from + atOnce).map((key) => deleteOne(call, key)))));
+  call.answerXml('DeleteResult', {
+    Deleted: quiet ? undefined : keys.filter((_, at) => !errors[at]).map((Key) => ({ Key })),
+    Error: keys.flatMap((Key, at) => (errors[at] ? [{ Code: errors[at].code, Message: errors[at].message, Key, VersionId: '' }] : [])),
+  });
+}
+
+/** @returns why it could not be deleted */
+async function deleteOne(call: Call, key: string): Promise<S3Error | undefined> {
+  try {
+    call.require('s3:DeleteObject', { key });
+    checkKey(key);
+    await call.storage.objects.delete(call.bucket, key);
+    return undefined;
+  } catch (error) {
+    return error instanceof S3Error ? error : new S3Error('InternalError', { cause: error });
+  }
+}

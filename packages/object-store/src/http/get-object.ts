@@ -1,0 +1,84 @@
+import { once } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { S3Error } from '../errors.ts';
+import type { ObjectRecord, Segment } from '../storage/records.ts';
+import type { Call } from './call.ts';
+import { isWanted } from './conditions.ts';
+import { objectHeaders } from './metadata.ts';
+import { requestedRange, type ByteRange } from './range.ts';
+
+/** GET and HEAD. */
+export async function getObject(call: Call): Promise<void> {
+  const { storage, bucket, key, response } = call;
+  call.require('s3:GetObject');
+  checkVersion(call);
+  await storage.objects.read(bucket, key, async (record, content) => {
+    if (!record || !content) throw noSuchKey(call);
+    const { range, parts } = selection(call, record, content.segments);
+    if (!isWanted(call, record)) {
+      answerNotModified(call, record);
+      return;
+    }
+    const headers = objectHeaders(call, record, range === undefined);
+    if (parts !== undefined && parts > 1) headers['x-amz-mp-parts-count'] = String(parts);
+    const { start, length } = range ?? { start: 0, length: record.size };
+    headers['content-length'] = String(length);
+    if (range) headers['content-range'] = `bytes ${start}-${start + length - 1}/${record.size}`;
+    response.writeHead(range ? 206 : 200, headers);
+    if (call.request.method === 'HEAD') response.end();
+    else await send(response, content.read(start, length));
+  });
+}
+
+function selection(call: Call, record: ObjectRecord, segments: readonly Segment[]): { range?: ByteRange; parts?: number } {
+  const partNumber = call.query.get('partNumber');
+  const header = call.header('range');
+  if (partNumber === undefined) return { range: requestedRange(header, record.size) };
+  if (header !== undefined)
+    throw new S3Error('InvalidRequest', { message: 'Cannot specify both Range header and partNumber query parameter' });
+  const number = Number(partNumber);
+  if (!Number.isInteger(number) || number < 1) throw new S3Error('InvalidArgument', { message: 'The part number is not valid' });
+  const count = Math.max(segments.length, 1);
+  if (number > count) throw new S3Error('InvalidRange');
+  const sizes = segments.length === 0 ? [record.size] : segments.map(({ size }) => size);
+  const start = sizes.slice(0, number - 1).reduce((sum, size) => sum + size, 0);
+  return { range: { start, length: sizes[number - 1]! }, parts: count };
+}
+
+function answerNotModified(call: Call, record: ObjectRecord): void {
+  const all = objectHeaders(call, record, false);
+  const kept = ['etag', 'last-modified', 'cache-control', 'expires'].filter((name) => all[name] !== undefined);
+  call.response.writeHead(304, Object.fromEntries(kept.map((name) => [name, all[name]!]))).end();
+}
+
+/** Reads no faster than the client takes it. */
+async function send(response: ServerResponse, source: AsyncIterable<Buffer>): Promise<void> {
+  const gone = new AbortController();
+  const onClose = (): void => gone.abort();
+  response.once('close', onClose);
+  try {
+    for await (const piece of source) {
+      if (response.destroyed) return;
+      if (!response.write(piece)) await once(response, 'drain', { signal: gone.signal });
+    }
+    response.end();
+  } catch (error) {
+    // The client left: nobody is there to be told.
+    if (!gone.signal.aborted) throw error;
+  } finally {
+    response.off('close', onClose);
+  }
+}
+
+/** There is one version of each object, called null. @throws S3Error `NoSuchVersion`, `InvalidArgument` */
+export function checkVersion(call: Call): void {
+  const version = call.query.get('versionId');
+  if (version === undefined || version === '' || version === 'null') return;
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(version))
+    throw new S3Error('InvalidArgument', { message: 'Invalid version id specified' });
+  throw new S3Error('NoSuchVersion');
+}
+
+export function noSuchKey(call: Call): S3Error {
+  return new S3Error(call.query.get('versionId') ? 'NoSuchVersion' : 'NoSuchKey');
+}
