@@ -18,6 +18,8 @@ export interface AppSpec {
   /** Program and its first arguments, instead of the image's own. */
   command?: string[];
   args?: string[];
+  /** Folder that the command starts in, an absolute path. Default: the image's; of a process of the machine, a scratch folder. */
+  workingDir?: string;
   /** TCP port that the app listens on. Without one nothing can reach it: it gets no Service. */
   port?: number;
   /** Default 1. */

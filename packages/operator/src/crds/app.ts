@@ -107,6 +107,12 @@ const spec: JSONSchemaProps = {
     },
     command: { type: 'array', items: { type: 'string' }, description: "Program and its first arguments, instead of the image's own." },
     args: { type: 'array', items: { type: 'string' }, description: "Arguments, instead of the image's own." },
+    workingDir: {
+      type: 'string',
+      maxLength: 4096,
+      pattern: '^/',
+      description: "Folder that the command starts in, instead of the image's own; on the embedded cluster a folder of the machine.",
+    },
     port: {
       type: 'integer',
       format: 'int32',
