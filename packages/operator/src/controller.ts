@@ -11,6 +11,10 @@ export interface ReconcilerContext {
   recorder: EventRecorder;
   log(message: string): void;
   now(): Date;
+  /** Of the server's version, 1.`serverMinor`. */
+  serverMinor: number;
+  /** Whether the cluster runs the commands of apps without an image. */
+  processes: boolean;
 }
 
 /** Objects of somebody else's send no event when they go: they are looked for again this often. */

@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { namespaces } from '@skipper/api';
 import { hasReason, type KubeClient } from '@skipper/kube';
 import { fieldManager } from './apply.ts';
+import { startAppController } from './app/controller.ts';
 import { closeCaches, openCaches, type Caches } from './caches.ts';
 import { applyCrds } from './crds/apply-crds.ts';
 import { EventRecorder } from './event-recorder.ts';
@@ -16,26 +17,29 @@ export interface OperatorOptions {
   identity?: string;
   /** Whether to share the work with other operators on the cluster, one acting at a time. Default true. */
   leaderElection?: boolean;
+  /** Whether the cluster runs the commands of apps without an image, as the embedded one does. Default false. */
+  processes?: boolean;
 }
 
 /** Where all operators of a cluster meet, wherever they run: two leases would be two leaders. */
 const systemNamespace = 'skipper-system';
 
-/** Installs the kinds and looks after every service of the cluster until closed. Resolves when it takes part; it may not lead yet. */
+/** Installs the kinds and looks after every service and app of the cluster until closed. Resolves when it takes part; it may not lead yet. */
 export async function startOperator({
   client,
   log,
   identity = defaultIdentity(),
   leaderElection = true,
+  processes = false,
 }: OperatorOptions): Promise<{ close(): Promise<void> }> {
-  await applyCrds(client, log);
+  const { serverMinor } = await applyCrds(client, log);
   const recorder = new EventRecorder(client, fieldManager, log);
   let controllers: { close(): Promise<void> }[] = [];
   let caches: Caches | undefined;
   const start = async () => {
     caches = openCaches(client, log);
-    const context = { client, caches, recorder, log, now: () => new Date() };
-    controllers = [startStatefulServiceController(context)];
+    const context = { client, caches, recorder, log, now: () => new Date(), serverMinor, processes };
+    controllers = [startStatefulServiceController(context), startAppController(context)];
   };
   const stop = async () => {
     await Promise.all(controllers.splice(0).map((controller) => controller.close()));

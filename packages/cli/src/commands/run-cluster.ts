@@ -32,5 +32,5 @@ const identity = 'embedded-cluster';
 async function start(log: (message: string) => void) {
   const cluster = await startCluster({ dataDir: embeddedFolder(), enginesDir: enginesFolder(), images: resolveImage, log });
   const client = createClient(resolveCluster(await loadKubeconfig({ files: [cluster.kubeconfigPath] })));
-  return { cluster, client, operator: await startOperator({ client, log, identity }) };
+  return { cluster, client, operator: await startOperator({ client, log, identity, processes: true }) };
 }

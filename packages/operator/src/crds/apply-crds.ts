@@ -15,9 +15,10 @@ const celQuantitiesSince = 29;
 
 /**
  * Creates or updates the kinds, and waits until the server serves them. Rules that an older server cannot know are left out.
+ * @returns the minor version of the server, 0 when it does not say.
  * @throws KipError `forbidden` when a kind is missing and may not be made.
  */
-export async function applyCrds(client: KubeClient, log: (message: string) => void = () => undefined): Promise<void> {
+export async function applyCrds(client: KubeClient, log: (message: string) => void = () => undefined): Promise<{ serverMinor: number }> {
   const minor = await serverMinor(client);
   for (const crd of crds) {
     const name = crd.metadata?.name ?? '';
@@ -44,6 +45,7 @@ export async function applyCrds(client: KubeClient, log: (message: string) => vo
     }
     await untilServed(client, name);
   }
+  return { serverMinor: minor };
 }
 
 async function serverMinor(client: KubeClient): Promise<number> {
