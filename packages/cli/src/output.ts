@@ -1,5 +1,5 @@
 import pc from 'picocolors';
-import type { OutputOptions } from './program.ts';
+import type { OutputOptions } from './options.ts';
 
 /** Colours for stdout and stderr, where a person looks. */
 export const colors = pc.createColors(pc.isColorSupported && process.stdout.isTTY === true);

@@ -12,7 +12,7 @@ import {
 } from '@skipper/api';
 import { engineOf, type Connection } from '@skipper/engines';
 import type { KubeClient } from '@skipper/kube';
-import type { ScopeOptions } from './program.ts';
+import type { ScopeOptions } from './options.ts';
 
 /** The project and environment of a command. */
 export function scopeOfOptions({ project, environment }: ScopeOptions): Scope {

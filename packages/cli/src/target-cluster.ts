@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { KipError } from '@skipper/api';
 import { createClient, inClusterConfig, loadKubeconfig, resolveCluster, type Cluster, type KubeClient } from '@skipper/kube';
 import { embeddedKubeconfig, readSettings } from './home.ts';
-import type { GlobalOptions } from './program.ts';
+import type { GlobalOptions } from './options.ts';
 
 export const embeddedName = 'embedded';
 
@@ -55,4 +55,10 @@ export async function withCluster<T>(options: GlobalOptions, work: (target: Targ
   } finally {
     target.client.close();
   }
+}
+
+/** Whether a cluster runs the commands of apps without an image, as processes of its machine: the embedded one does. */
+export async function runsProcesses(client: KubeClient): Promise<boolean> {
+  const { gitVersion } = JSON.parse((await client.raw('GET', '/version')).body) as { gitVersion: string };
+  return gitVersion.endsWith('+kip');
 }

@@ -1,49 +1,114 @@
-import { conditionTypes, findCondition, KipError, statefulServices, type StatefulService } from '@skipper/api';
+import {
+  appConditionTypes,
+  apps,
+  conditionTypes,
+  findCondition,
+  KipError,
+  statefulServices,
+  type App,
+  type Condition,
+  type KubeObject,
+  type ResourceType,
+  type StatefulService,
+} from '@skipper/api';
 import { createInformer, type KubeClient } from '@skipper/kube';
-import { startProgress } from './output.ts';
+import { startProgress, type Progress } from './output.ts';
+
+/** An object that says of itself how it goes. */
+interface Reporting extends KubeObject {
+  status?: { observedGeneration?: number; conditions?: Condition[] };
+}
+
+interface Waited<T extends Reporting> {
+  type: ResourceType<T>;
+  /** As messages name it: `Service "db"`. */
+  what: string;
+  name: string;
+  namespace: string;
+  timeoutSeconds: number;
+  /** Where to look afterwards: `kip service list`. */
+  look: string;
+  /** Given the object, or undefined when there is none. */
+  done: (object: T | undefined) => boolean;
+  /** Default: one of its own. */
+  progress?: Progress;
+}
 
 /**
- * Watches a service until `done`, saying how it goes.
- * @param done given the service, or undefined when there is none.
- * @throws KipError `timeout` with what the service says of itself.
+ * Watches an object until `done`, saying how it goes.
+ * @throws KipError `timeout` with what the object says of itself.
  */
-export async function waitForService(
-  client: KubeClient,
-  name: string,
-  namespace: string,
-  timeoutSeconds: number,
-  done: (service: StatefulService | undefined) => boolean,
-): Promise<StatefulService | undefined> {
-  const progress = startProgress();
-  const informer = createInformer(client, statefulServices, { namespace, fieldSelector: `metadata.name=${name}` });
+export async function waitFor<T extends Reporting>(client: KubeClient, waited: Waited<T>): Promise<T | undefined> {
+  const { type, what, name, namespace, timeoutSeconds, done } = waited;
+  const progress = waited.progress ?? startProgress();
+  const informer = createInformer(client, type, { namespace, fieldSelector: `metadata.name=${name}` });
   let last = '';
   try {
-    return await new Promise<StatefulService | undefined>((resolve, reject) => {
+    return await new Promise<T | undefined>((resolve, reject) => {
       const timer = setTimeout(() => {
         reject(
-          new KipError('timeout', `Service "${name}" did not get there within ${timeoutSeconds} s.${last ? ` It says: ${last}` : ''}`, {
-            hint: 'It goes on in the background; look with "kip service list", or wait longer with --timeout.',
+          new KipError('timeout', `${what} did not get there within ${timeoutSeconds} s.${last ? ` It says: ${last}` : ''}`, {
+            hint: `It goes on in the background; look with "${waited.look}", or wait longer with --timeout.`,
           }),
         );
       }, timeoutSeconds * 1000);
-      const look = (now: StatefulService | undefined): void => {
+      const look = (now: T | undefined): void => {
         last = findCondition(now?.status?.conditions, conditionTypes.ready)?.message ?? last;
         if (last) progress.update(last);
         if (!done(now)) return;
         clearTimeout(timer);
         resolve(now);
       };
-      informer.subscribe(({ type, object }) => look(type === 'DELETED' ? undefined : object));
+      informer.subscribe(({ type: event, object }) => look(event === 'DELETED' ? undefined : object));
       informer.synced().then(() => look(informer.get(name, namespace)), reject);
     });
   } finally {
-    progress.done();
+    if (!waited.progress) progress.done();
     informer.close();
   }
 }
 
-/** Whether the operator has seen the newest wish and the service is ready. */
-export function isServiceReady(service: StatefulService | undefined): boolean {
-  const ready = findCondition(service?.status?.conditions, conditionTypes.ready);
-  return ready?.status === 'True' && (service?.status?.observedGeneration ?? 0) >= (service?.metadata?.generation ?? 0);
+/** @throws KipError `timeout` */
+export function waitForService(
+  client: KubeClient,
+  name: string,
+  namespace: string,
+  timeoutSeconds: number,
+  done: (service: StatefulService | undefined) => boolean,
+  progress?: Progress,
+): Promise<StatefulService | undefined> {
+  const look = 'kip service list';
+  return waitFor(client, {
+    type: statefulServices,
+    what: `Service "${name}"`,
+    name,
+    namespace,
+    timeoutSeconds,
+    look,
+    done,
+    ...(progress && { progress }),
+  });
 }
+
+/** @throws KipError `timeout` */
+export function waitForApp(
+  client: KubeClient,
+  name: string,
+  namespace: string,
+  timeoutSeconds: number,
+  done: (app: App | undefined) => boolean,
+  progress?: Progress,
+): Promise<App | undefined> {
+  const look = `kip app info ${name}`;
+  return waitFor(client, { type: apps, what: `App "${name}"`, name, namespace, timeoutSeconds, look, done, ...(progress && { progress }) });
+}
+
+const isReady = (object: Reporting | undefined, type: string): boolean =>
+  findCondition(object?.status?.conditions, type)?.status === 'True' &&
+  (object?.status?.observedGeneration ?? 0) >= (object?.metadata?.generation ?? 0);
+
+/** Whether the operator has seen the newest wish and the service is ready. */
+export const isServiceReady = (service: StatefulService | undefined): boolean => isReady(service, conditionTypes.ready);
+
+/** Whether the operator has seen the newest wish and all pods run as it says, with the variables of every binding. */
+export const isAppReady = (app: App | undefined): boolean => isReady(app, appConditionTypes.ready);

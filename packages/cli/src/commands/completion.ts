@@ -1,5 +1,6 @@
-import { KipError, serviceTypes, statefulServices } from '@skipper/api';
+import { apps, KipError, serviceTypes, statefulServices } from '@skipper/api';
 import type { Command } from 'commander';
+import type { GlobalOptions, ScopeOptions } from '../options.ts';
 import { print } from '../output.ts';
 import { targetCluster } from '../target-cluster.ts';
 import { scopeOfOptions } from '../services.ts';
@@ -46,17 +47,52 @@ export async function complete(program: Command, words: readonly string[]): Prom
   for (const [word, description] of candidates) if (word.startsWith(typed)) print(`${word}\t${description}`);
 }
 
+/** Which names a command's arguments are, by its path. */
+const namesFor: Record<string, ('service' | 'app')[]> = {
+  'service bind': ['service', 'app'],
+  'service unbind': ['service', 'app'],
+  ...Object.fromEntries(['info', 'logs', 'connect', 'restart', 'delete'].map((verb) => [`service ${verb}`, ['service']])),
+  ...Object.fromEntries(['deploy', 'info', 'logs', 'scale', 'restart', 'delete'].map((verb) => [`app ${verb}`, ['app']])),
+  ...Object.fromEntries(['list', 'set', 'unset'].map((verb) => [`env ${verb}`, ['app']])),
+  'kip tunnel': ['service'],
+};
+
 async function argumentsOf(command: Command, words: readonly string[]): Promise<(readonly [string, string])[]> {
-  if (command.name() === 'add') return serviceTypes.map((type) => [type, 'type of service'] as const);
-  if (command.name() === 'completion') return Object.keys(scripts).map((shell) => [shell, 'shell'] as const);
-  if (!['info', 'restart', 'delete', 'tunnel'].includes(command.name())) return [];
+  const path = `${command.parent?.name()} ${command.name()}`;
+  if (path === 'service add') return serviceTypes.map((type) => [type, 'type of service'] as const);
+  if (path === 'kip completion') return Object.keys(scripts).map((shell) => [shell, 'shell'] as const);
+  const kind = namesFor[path]?.[argumentsBefore(command, words)];
+  if (!kind) return [];
   const valueOf = (flag: string): string | undefined => (words.includes(flag) ? words[words.indexOf(flag) + 1] : undefined);
-  const { client } = await targetCluster({});
+  const { client } = await targetCluster({ context: valueOf('--context'), kubeconfig: valueOf('--kubeconfig') } as GlobalOptions);
   try {
-    const { namespace } = scopeOfOptions({ project: valueOf('--project'), environment: valueOf('--environment') } as never);
-    const { items } = await client.list(statefulServices, { namespace, signal: AbortSignal.timeout(2_000) });
-    return items.map(({ metadata, spec }) => [metadata!.name!, spec.type] as const);
+    const { namespace } = scopeOfOptions({ project: valueOf('--project'), environment: valueOf('--environment') } as ScopeOptions);
+    const where = { namespace, signal: AbortSignal.timeout(2_000) };
+    if (kind === 'app')
+      return (await client.list(apps, where)).items.map(({ metadata, spec }) => [metadata!.name!, spec.image ?? 'app'] as const);
+    return (await client.list(statefulServices, where)).items.map(({ metadata, spec }) => [metadata!.name!, spec.type] as const);
+  } catch {
+    // Nothing can be said in the middle of a line that is being typed.
+    return [];
   } finally {
     client.close();
   }
+}
+
+/** How many arguments, options and their values left out, stand between the command's own name and the word that is being typed. */
+function argumentsBefore(command: Command, words: readonly string[]): number {
+  const own = words.findIndex((word) => word === command.name() || command.aliases().includes(word));
+  const takesValue = (word: string): boolean => {
+    for (let from: Command | null = command; from; from = from.parent) {
+      const option = from.options.find(({ long, short }) => long === word || short === word);
+      if (option) return option.required;
+    }
+    return false;
+  };
+  let count = 0;
+  for (let index = own + 1; index < words.length - 1; index += 1) {
+    if (!words[index]!.startsWith('-')) count += 1;
+    else if (takesValue(words[index]!)) index += 1;
+  }
+  return count;
 }

@@ -2,7 +2,7 @@ import { childNames, scopeOf, statefulServices } from '@skipper/api';
 import { openTunnel } from '@skipper/kube';
 import { colors, note, print, startProgress } from '../output.ts';
 import { ensureRunning } from '../embedded-process.ts';
-import type { GlobalOptions } from '../program.ts';
+import type { GlobalOptions } from '../options.ts';
 import { connectionOf, connectionText } from '../services.ts';
 import { embeddedName, withCluster } from '../target-cluster.ts';
 import { isServiceReady, waitForService } from '../wait.ts';

@@ -1,6 +1,6 @@
 import { startOperator } from '@skipper/operator';
 import { note } from '../output.ts';
-import type { GlobalOptions } from '../program.ts';
+import type { GlobalOptions } from '../options.ts';
 import { stopRequested } from '../stop-requested.ts';
 import { withCluster } from '../target-cluster.ts';
 

@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
-import { leases, statefulServices } from '@skipper/api';
+import { apps, conditionTypes, findCondition, leases, statefulServices, type App, type StatefulService } from '@skipper/api';
 import { hasReason } from '@skipper/kube';
 import { findRunning } from '../embedded-process.ts';
 import { print, printData } from '../output.ts';
-import type { GlobalOptions, OutputOptions } from '../program.ts';
-import { summaryOf } from '../services.ts';
+import type { GlobalOptions, OutputOptions } from '../options.ts';
 import { withCluster } from '../target-cluster.ts';
 
 /** `kip status` */
@@ -12,20 +11,22 @@ export async function status(options: GlobalOptions & OutputOptions): Promise<vo
   await withCluster(options, async ({ client, name, embedded }) => {
     const version = JSON.parse((await client.raw('GET', '/version')).body) as { gitVersion: string };
     const lease = await client.find(leases, 'skipper-operator', { namespace: 'skipper-system' });
-    const { items } = await client.list(statefulServices).catch((error: unknown) => {
+    const none = (error: unknown): { items: [] } => {
       if (hasReason(error, 'NotFound')) return { items: [] };
       throw error;
-    });
+    };
+    const [services, programs] = await Promise.all([client.list(statefulServices).catch(none), client.list(apps).catch(none)]);
     const running = embedded ? findRunning() : undefined;
     const memory = running && residentBytes(running.pid);
-    const summaries = items.map((service) => summaryOf(service));
     const data = {
       cluster: name,
       server: client.server,
       kubernetes: version.gitVersion,
       operator: lease?.spec?.holderIdentity || null,
-      services: summaries.length,
-      ready: summaries.filter(({ ready }) => ready === '1/1').length,
+      services: services.items.length,
+      ready: services.items.filter(isReady).length,
+      apps: programs.items.length,
+      readyApps: programs.items.filter(isReady).length,
       ...(running ? { pid: running.pid } : {}),
       ...(memory ? { memoryBytes: memory } : {}),
     };
@@ -35,11 +36,15 @@ export async function status(options: GlobalOptions & OutputOptions): Promise<vo
       ['Version', data.kubernetes],
       ['Operator', data.operator ?? 'none; start one with "kip operator"'],
       ['Services', `${data.services}, ${data.ready} ready`],
+      ['Apps', `${data.apps}, ${data.readyApps} ready`],
       ...(running ? [['Process', `${running.pid}${memory ? `, ${Math.round(memory / 1e6)} MB` : ''}`] as [string, string]] : []),
     ];
     print(lines.map(([label, value]) => `  ${`${label}:`.padEnd(10)} ${value}`).join('\n'));
   });
 }
+
+const isReady = ({ status: seen }: StatefulService | App): boolean =>
+  findCondition(seen?.conditions, conditionTypes.ready)?.status === 'True';
 
 function residentBytes(pid: number): number | undefined {
   try {

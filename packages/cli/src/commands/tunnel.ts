@@ -2,7 +2,7 @@ import { childNames } from '@skipper/api';
 import { engineOf } from '@skipper/engines';
 import { openTunnel } from '@skipper/kube';
 import { colors, note, print } from '../output.ts';
-import type { ScopeOptions } from '../program.ts';
+import type { ScopeOptions } from '../options.ts';
 import { requireService, scopeOfOptions } from '../services.ts';
 import { stopRequested } from '../stop-requested.ts';
 import { withCluster } from '../target-cluster.ts';

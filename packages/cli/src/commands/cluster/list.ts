@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { loadKubeconfig } from '@skipper/kube';
 import { embeddedKubeconfig, readSettings } from '../../home.ts';
 import { print, printData, table } from '../../output.ts';
-import type { GlobalOptions, OutputOptions } from '../../program.ts';
+import type { GlobalOptions, OutputOptions } from '../../options.ts';
 import { embeddedName } from '../../target-cluster.ts';
 
 /** `kip cluster list` */

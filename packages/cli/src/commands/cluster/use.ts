@@ -3,7 +3,7 @@ import { KipError } from '@skipper/api';
 import { loadKubeconfig, resolveCluster } from '@skipper/kube';
 import { writeSettings } from '../../home.ts';
 import { note } from '../../output.ts';
-import type { GlobalOptions } from '../../program.ts';
+import type { GlobalOptions } from '../../options.ts';
 import { embeddedName } from '../../target-cluster.ts';
 
 /** `kip cluster use` */

@@ -1,7 +1,9 @@
 import { annotations, childNames, KipError, persistentVolumeClaims, statefulServices } from '@skipper/api';
 import { engineOf } from '@skipper/engines';
+import { appsBoundTo } from '../../apps.ts';
+import { requestManager } from '../../field-manager.ts';
 import { note } from '../../output.ts';
-import type { ScopeOptions } from '../../program.ts';
+import type { ScopeOptions } from '../../options.ts';
 import { describeScope, requireService, scopeOfOptions } from '../../services.ts';
 import { withCluster } from '../../target-cluster.ts';
 import { waitForService } from '../../wait.ts';
@@ -18,20 +20,22 @@ export async function deleteService(name: string, options: DeleteServiceOptions)
   await withCluster(options, async ({ client, name: cluster }) => {
     const service = await requireService(client, name, scope);
     const what = `"${name}" (${engineOf(service.spec.type).title}) in ${describeScope(scope)} on ${cluster}`;
+    const bound = (await appsBoundTo(client, name, scope.namespace)).map((app) => `"${app}"`).join(', ');
     if (!options.deleteData) {
       const claim = await client.find(persistentVolumeClaims, childNames.claim(name), { namespace: scope.namespace });
       const size = claim?.status?.capacity?.['storage'] ?? service.spec.storage;
       throw new KipError(
         'needs-confirmation',
-        `Deleting ${what} permanently destroys its volume${size ? ` of ${size}` : ''} and all data.`,
+        `Deleting ${what} permanently destroys its volume${size ? ` of ${size}` : ''} and all data.${bound && ` These apps are bound to it and would lose it: ${bound}.`}`,
         { hint: 'Nothing was changed. Delete it with --delete-data; there is no undo.' },
       );
     }
+    if (bound) note(`  These apps are unbound from it: ${bound}.`);
     await client.patch(
       statefulServices,
       name,
       { metadata: { uid: service.metadata!.uid, annotations: { [annotations.deleteData]: 'true' } } },
-      { namespace: scope.namespace, fieldManager: 'skipper-cli' },
+      { namespace: scope.namespace, fieldManager: requestManager },
     );
     await client.delete(statefulServices, name, { namespace: scope.namespace, uid: service.metadata!.uid! });
     if (!options.wait) return note(`Service ${what} is being deleted.`);

@@ -1,6 +1,6 @@
 import { engineOf } from '@skipper/engines';
 import { note, print, printData } from '../../output.ts';
-import type { OutputOptions, ScopeOptions } from '../../program.ts';
+import type { OutputOptions, ScopeOptions } from '../../options.ts';
 import { connectionOf, connectionText, requireService, scopeOfOptions, summaryOf } from '../../services.ts';
 import { withCluster } from '../../target-cluster.ts';
 

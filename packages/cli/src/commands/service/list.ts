@@ -1,7 +1,7 @@
 import { namespaces, statefulServices } from '@skipper/api';
 import { hasReason } from '@skipper/kube';
 import { colors, note, print, printData, table } from '../../output.ts';
-import type { OutputOptions, ScopeOptions } from '../../program.ts';
+import type { OutputOptions, ScopeOptions } from '../../options.ts';
 import { describeScope, scopeOfLabels, scopeOfOptions, summaryOf } from '../../services.ts';
 import { withCluster } from '../../target-cluster.ts';
 

@@ -1,8 +1,9 @@
 import { annotations, KipError, pods, childNames, statefulServices } from '@skipper/api';
 import { engineOf } from '@skipper/engines';
 import { createInformer, type KubeClient } from '@skipper/kube';
+import { requestManager } from '../../field-manager.ts';
 import { note, startProgress } from '../../output.ts';
-import type { ScopeOptions } from '../../program.ts';
+import type { ScopeOptions } from '../../options.ts';
 import { requireService, scopeOfOptions } from '../../services.ts';
 import { withCluster } from '../../target-cluster.ts';
 
@@ -29,7 +30,7 @@ export async function restartService(name: string, options: RestartOptions): Pro
       statefulServices,
       name,
       { metadata: { annotations: { [annotations.restartedAt]: new Date().toISOString() } } },
-      { namespace: scope.namespace, fieldManager: 'skipper-cli' },
+      { namespace: scope.namespace, fieldManager: requestManager },
     );
     if (!options.wait) return note(`Service "${name}" is being restarted.`);
     await waitForNewPod(client, name, scope.namespace, before?.metadata?.uid, options.timeout);

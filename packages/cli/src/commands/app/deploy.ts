@@ -1,0 +1,77 @@
+import { apps, KipError, type App, type AppSpec } from '@skipper/api';
+import { hasReason, type KubeClient } from '@skipper/kube';
+import { appDetails, appText } from '../../app-details.ts';
+import { changedSpec, type SpecFlags } from '../../app-spec/spec-changes.ts';
+import { readVariableFiles } from '../../app-spec/variable-files.ts';
+import { parseVariable } from '../../app-spec/variables.ts';
+import { appNameOf, inFolder, manifestOf, requireRunnable } from '../../app-spec/wish.ts';
+import { changeApp } from '../../apps.ts';
+import { requireNoCollision } from '../../collisions.ts';
+import { fieldManager } from '../../field-manager.ts';
+import { ensureNamespace } from '../../namespace.ts';
+import { requireOperator } from '../../operator-lease.ts';
+import type { OutputOptions, ScopeOptions, WaitOptions } from '../../options.ts';
+import { note, print, printData } from '../../output.ts';
+import { requireService, scopeOfOptions } from '../../services.ts';
+import { runsProcesses, withCluster } from '../../target-cluster.ts';
+import { isAppReady, waitForApp } from '../../wait.ts';
+
+export interface DeployOptions extends ScopeOptions, OutputOptions, WaitOptions, SpecFlags {
+  env?: string[];
+  envFile?: string[];
+  /** A manifest. */
+  file?: string;
+}
+
+/** `kip app deploy` */
+export async function deployApp(given: string | undefined, words: readonly string[], options: DeployOptions): Promise<void> {
+  requireDoubleDash(given, words);
+  const scope = scopeOfOptions(options);
+  const manifest = options.file === undefined ? undefined : await manifestOf(options.file, scope.namespace);
+  const name = appNameOf(given, manifest);
+  const own = (options.env ?? []).map((text) => parseVariable(text, process.env));
+  const variables = [...(await readVariableFiles(options.envFile)), ...own];
+  const commandGiven = words.length > 0 || options.command !== undefined;
+  const wish = (spec: AppSpec): AppSpec =>
+    inFolder(changedSpec({ ...spec, ...manifest?.spec }, options, words, variables), process.cwd(), commandGiven);
+  // What can be wrong is found before a cluster is asked.
+  wish({});
+  await withCluster(options, async ({ client, name: cluster }) => {
+    await requireOperator(client, cluster, 'apps.skipper.dev');
+    const existing = await client.find(apps, name, { namespace: scope.namespace });
+    const wanted = { metadata: { ...manifest?.metadata, name, namespace: scope.namespace }, spec: wish(existing?.spec ?? {}) };
+    requireRunnable(name, wanted.spec, await runsProcesses(client), cluster);
+    for (const service of options.bind ?? [])
+      await requireNoCollision(client, wanted, await requireService(client, service, scope), { service });
+    await ensureNamespace(client, scope);
+    const change = existing ? await changeApp(client, name, scope, ({ spec }) => wish(spec)) : await create(client, wanted);
+    const done = !existing ? 'is made' : change.changed ? 'is changed' : 'is as it was';
+    if (!options.wait) {
+      if (!(await printData(options, { name, namespace: scope.namespace })))
+        note(`App "${name}" ${done}; "kip app info ${name}" shows how it goes.`);
+      return;
+    }
+    const app = (await waitForApp(client, name, scope.namespace, options.timeout, isAppReady))!;
+    if (!(await printData(options, appDetails(app, scope)))) print(appText(app));
+    note(`App "${name}" ${done}${app.spec.replicas === 0 ? '.' : ' and runs.'}`);
+  });
+}
+
+/** Without it an option of the command would be taken for kip's. */
+function requireDoubleDash(name: string | undefined, words: readonly string[]): void {
+  if (words.length === 0 || process.argv.includes('--')) return;
+  throw new KipError('usage', `What is "${words.join(' ')}" for?`, {
+    hint: `A command follows "--": kip app deploy ${name} -- ${words.join(' ')}`,
+  });
+}
+
+async function create(client: KubeClient, app: App): Promise<{ changed: boolean }> {
+  await client.create(apps, app, { fieldManager }).catch((error: unknown) => {
+    if (!hasReason(error, 'AlreadyExists')) throw error;
+    throw new KipError('conflict', `App "${app.metadata?.name}" was made by somebody else at the same time.`, {
+      hint: 'Deploy again to change it.',
+      cause: error,
+    });
+  });
+  return { changed: true };
+}

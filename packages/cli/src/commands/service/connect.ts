@@ -1,0 +1,68 @@
+import { spawn } from 'node:child_process';
+import { childNames, KipError } from '@skipper/api';
+import { engineOf, type Engine } from '@skipper/engines';
+import { openTunnel, type Tunnel } from '@skipper/kube';
+import { findOnPath } from '../../find-on-path.ts';
+import type { ScopeOptions } from '../../options.ts';
+import { colors, note, print } from '../../output.ts';
+import { connectionOf, requireService, scopeOfOptions } from '../../services.ts';
+import { stopRequested } from '../../stop-requested.ts';
+import { withCluster } from '../../target-cluster.ts';
+
+/** `kip service connect` */
+export async function connectService(name: string, options: ScopeOptions): Promise<void> {
+  const scope = scopeOfOptions(options);
+  await withCluster(options, async ({ client }) => {
+    const service = await requireService(client, name, scope);
+    const engine = engineOf(service.spec.type);
+    const open = (port: number): Promise<Tunnel> =>
+      openTunnel(client, {
+        namespace: scope.namespace,
+        pod: childNames.pod(name),
+        port,
+        localPort: 0,
+        onNotice: (message) => note(`  ${message}`),
+      });
+    const connection = await connectionOf(client, service);
+    if (!engine.client) return holdOpen(engine, open);
+    const program = engine.client.programs.find(findOnPath);
+    if (!program)
+      throw new KipError('engine-unavailable', `No client for ${engine.title} is installed: ${engine.client.programs.join(' or ')}.`, {
+        hint: `Install one, or open "kip tunnel ${name}" and connect any other with what "kip service info ${name}" shows.`,
+      });
+    const tunnel = await open(engine.ports[0].port);
+    try {
+      const { args, env } = engine.client.command(program, { ...connection, host: '127.0.0.1', port: tunnel.localPort });
+      process.exitCode = await runInForeground(program, args, env);
+    } finally {
+      await tunnel.close();
+    }
+  });
+}
+
+/** What has no client of its own is reached with a browser or a library: every port of it, until stopped. */
+async function holdOpen(engine: Engine, open: (port: number) => Promise<Tunnel>): Promise<void> {
+  const tunnels: Tunnel[] = [];
+  try {
+    for (const { name, port } of engine.ports) {
+      const tunnel = await open(port);
+      tunnels.push(tunnel);
+      print(`  ${colors.green('✔')}  ${name}: localhost:${tunnel.localPort}`);
+    }
+    print('  Press Ctrl+C to close');
+    await stopRequested();
+  } finally {
+    await Promise.all(tunnels.map((tunnel) => tunnel.close()));
+  }
+}
+
+/** @returns its exit code. Ctrl+C is the program's: there it may end no more than a query. */
+function runInForeground(program: string, args: readonly string[], env: Record<string, string>): Promise<number> {
+  const ignore = (): void => undefined;
+  process.on('SIGINT', ignore);
+  return new Promise<number>((resolve, reject) => {
+    const child = spawn(program, args, { stdio: 'inherit', env: { ...process.env, ...env } });
+    child.once('error', reject);
+    child.once('exit', (code) => resolve(code ?? 1));
+  }).finally(() => process.off('SIGINT', ignore));
+}
