@@ -1,6 +1,6 @@
 import { createServer, type AddressInfo, type Server } from 'node:net';
 
-/** Ports of 127.0.0.1 that nobody listens on, all different. The system hands out others for some time, so they stay free until they are used. */
+/** Ports of 127.0.0.1 that nobody listens on, all different. Somebody else may take one before it is used; whoever does not get it fails and is started again. */
 export async function takeFreePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(Array.from({ length: count }, listen));
   const ports = servers.map((server) => (server.address() as AddressInfo).port);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { KipError, type BuiltinCommand, type ContainerContext, type ImageProcess } from '@skipper/api';
@@ -53,9 +53,6 @@ export function rabbitmqProcess({ acceptsClients, isAlive }: RabbitmqProcessOpti
         ...(limit > 0 ? { memory: { limit: String(limit), watermark: String(Math.floor(limit * memoryShare)) } } : {}),
       });
       await writePrivately(folders.config, config, context);
-      // A node that was killed before it had a virtual host holds no data and can be beyond repair.
-      if ((await readdir(join(folders.data, nodeName, 'msg_stores', 'vhosts')).catch(() => [])).length === 0)
-        await rm(folders.data, { recursive: true, force: true });
       return {
         file: '/bin/sh',
         args: ['-c', launcher, 'sh', join(programs.runtime, 'epmd'), join(programs.runtime, 'erlexec'), ...runtimeOptions],

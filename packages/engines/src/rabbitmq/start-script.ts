@@ -13,8 +13,7 @@ const memoryConfig = rabbitmqConfig({ definitionsFile, memory: { limit: '$MEMORY
 /**
  * Writes the settings and becomes the server. It gets the hash of the password and never the password; nothing secret is an
  * argument. The cookie, which opens the node to tools, is new at each start and readable by the server's user alone: on the volume
- * it would be opened to its group by `fsGroup`, which Erlang refuses. A node that was killed before it had a virtual host holds no
- * data and can be beyond repair, so it is made anew. For bash, whose `printf` knows `\\x`.
+ * it would be opened to its group by `fsGroup`, which Erlang refuses. For bash, whose `printf` knows `\x`.
  */
 export const startScript = `set -eu
 umask 077
@@ -42,19 +41,17 @@ cat >>"$RABBITMQ_CONFIG_FILE" <<END
 ${memoryConfig}
 END
 fi
-data=$RABBITMQ_MNESIA_BASE/$RABBITMQ_NODENAME
-if [ -z "$(ls -A "$data/msg_stores/vhosts" 2>/dev/null)" ]; then rm -rf "$RABBITMQ_MNESIA_BASE"; fi
 unset RABBITMQ_DEFAULT_USER RABBITMQ_DEFAULT_PASS MEMORY_LIMIT
 # The server's own script stays between otherwise, and hands a stop on by a slow tool.
 export RUNNING_UNDER_SYSTEMD=true
 exec rabbitmq-server`;
 
-/** The bytes that open AMQP 0-9-1, for \`printf\`; the server answers with a method frame, whose first byte is 1. */
+/** The bytes that open AMQP 0-9-1, for `printf`; the server answers with a method frame, whose first byte is 1. */
 const header = 'AMQP\\0\\0\\11\\1';
 const speaksAmqp = `{ printf '${header}' >&3; IFS= read -r -N 1 -t 4 -u 3 kind; [ "$kind" = $'\\1' ]; } 3<>/dev/tcp/127.0.0.1/${amqpPort}`;
 const isListening = (port: number): string => `{ :; } 2>/dev/null 3<>/dev/tcp/127.0.0.1/${port}`;
 
-/** A few ms of CPU, where \`rabbitmq-diagnostics\` takes seconds. The listener opens when everything else has started. */
+/** A few ms of CPU, where `rabbitmq-diagnostics` takes seconds. The listener opens when everything else has started. */
 export const acceptsClients = ['bash', '-c', speaksAmqp];
 /** Before the listener opens, while queues are recovered say, an Erlang node that can be reached is enough. */
 export const isAlive = ['bash', '-c', `if ${isListening(amqpPort)}; then ${speaksAmqp}; else ${isListening(distributionPort)}; fi`];
