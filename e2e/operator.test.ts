@@ -23,7 +23,7 @@ import {
   type StatefulService,
   type StatefulServiceSpec,
 } from '@skipper/api';
-import { resolveImage } from '@skipper/engines';
+import { createImageResolver } from '@skipper/engines';
 import { createClient, hasReason, loadKubeconfig, resolveCluster, type KubeClient } from '@skipper/kube';
 import { startOperator } from '@skipper/operator';
 
@@ -69,7 +69,7 @@ async function startEmbedded(): Promise<string> {
   const cluster = await startCluster({
     dataDir,
     port: 0,
-    images: resolveImage,
+    images: createImageResolver({ ownProgram: (name) => join(import.meta.dirname, '..', 'dist', 'programs', name) }),
     enginesDir: join(tmpdir(), 'skipper-test-engines'),
     log: () => undefined,
   });

@@ -1,5 +1,5 @@
 // Builds kip into dist: `kip-<digest>.cjs`, the whole of it in one file whose parts are loaded when a command needs them, with what
-// V8 makes of it beside it, and `kip.cjs`, which starts it.
+// V8 makes of it beside it, `kip.cjs`, which starts it, and `programs`, which it starts.
 import { build } from 'esbuild';
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -8,6 +8,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, st
 import { createServer } from 'node:http';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { buildPrograms } from './build-programs.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
@@ -38,6 +39,7 @@ const bundle = `(function(exports,require,module,__filename,__dirname){${ascii}\
 const name = `kip-${createHash('sha256').update(bundle).digest('hex').slice(0, 16)}`;
 // Written aside and renamed, here and below: somebody may be running or building it.
 place(`${name}.js`, bundle);
+await buildPrograms(join(dist, 'programs'));
 place('kip.cjs', readFileSync(join(root, 'scripts', 'starter.cjs'), 'utf8').replaceAll('BUNDLE', name));
 await writeCodeCache();
 removeOld();

@@ -14,11 +14,11 @@ function command(name, ...argv) {
 const allowed = {
   api: [],
   kube: ['api'],
-  engines: ['api'],
+  engines: ['api', 'object-store'],
   operator: ['api', 'kube', 'engines'],
   embedded: ['api', 'kube'],
   'object-store': ['api'],
-  cli: ['api', 'kube', 'engines', 'operator', 'embedded', 'object-store'],
+  cli: ['api', 'kube', 'engines', 'operator', 'embedded'],
 };
 
 function boundariesHold() {

@@ -1,11 +1,12 @@
 import { KipError, type ImageResolver, type ServiceType } from '@skipper/api';
-import type { Engine } from './engine.ts';
+import type { Engine, ProcessHost } from './engine.ts';
+import { minio } from './minio/definition.ts';
 import { postgres } from './postgres/definition.ts';
 import { rabbitmq } from './rabbitmq/definition.ts';
 import { redis } from './redis/definition.ts';
 
 /** Every engine that can be had, by the type that names it. */
-const catalog: Partial<Record<ServiceType, Engine>> = { postgres, rabbitmq, redis };
+const catalog: Partial<Record<ServiceType, Engine>> = { postgres, redis, rabbitmq, minio };
 
 export const engines: readonly Engine[] = Object.values(catalog);
 
@@ -19,10 +20,12 @@ export function engineOf(type: ServiceType): Engine {
 }
 
 /** What the embedded cluster runs for an image: the engine's own process for images of the catalog's repositories. */
-export const resolveImage: ImageResolver = (image) => {
-  for (const engine of engines) {
-    const version = engine.versionOf(image);
-    if (version !== undefined && engine.refuses(version) === undefined) return engine.process(version);
-  }
-  return undefined;
-};
+export function createImageResolver(host: ProcessHost): ImageResolver {
+  return (image) => {
+    for (const engine of engines) {
+      const version = engine.versionOf(image);
+      if (version !== undefined && engine.refuses(version) === undefined) return engine.process(version, host);
+    }
+    return undefined;
+  };
+}

@@ -39,13 +39,19 @@ export interface Engine {
   /** More lines for `kip service info`, for example MinIO's `Endpoint`. */
   details?(connection: Connection): { label: string; value: string }[];
   /** How its image of a version runs on the embedded cluster. */
-  process(version: string): ImageProcess;
+  process(version: string, host: ProcessHost): ImageProcess;
   /** What an app that is bound to a service gets besides host, port, username, password and URL. */
   readonly binding?: EngineBinding;
   /** Accounts of apps. */
   readonly accounts?: Accounts;
   /** The engine's own interactive client, for `kip service connect`. */
   readonly client?: EngineClient;
+}
+
+/** What the program that holds the catalog knows of itself. */
+export interface ProcessHost {
+  /** Folder of a program that comes with Skipper. It holds `main.cjs`, which Node runs, and what that needs. */
+  ownProgram(name: string): string;
 }
 
 export interface EngineBinding {

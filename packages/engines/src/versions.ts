@@ -4,7 +4,7 @@ export function versionInTag(image: string, repository: string, suffix: string):
   for (const name of [repository, shortName]) {
     if (!image.startsWith(`${name}:`)) continue;
     const tag = image.slice(name.length + 1);
-    return tag.endsWith(suffix) ? tag.slice(0, -suffix.length) : tag;
+    return tag.endsWith(suffix) ? tag.slice(0, tag.length - suffix.length) : tag;
   }
   return undefined;
 }

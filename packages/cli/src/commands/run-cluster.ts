@@ -1,4 +1,5 @@
-import { resolveImage } from '@skipper/engines';
+import { dirname, join } from 'node:path';
+import { createImageResolver } from '@skipper/engines';
 import { startCluster } from '@skipper/embedded';
 import { createClient, loadKubeconfig, resolveCluster } from '@skipper/kube';
 import { startOperator } from '@skipper/operator';
@@ -29,8 +30,16 @@ export async function runCluster(): Promise<void> {
 /** Only one process at a time can have the data folder, so that after a crash the next one need not wait for the lease to run out. */
 const identity = 'embedded-cluster';
 
+/** Beside the bundle that runs. */
+const ownProgram = (name: string): string => join(dirname(process.argv[1]!), 'programs', name);
+
 async function start(log: (message: string) => void) {
-  const cluster = await startCluster({ dataDir: embeddedFolder(), enginesDir: enginesFolder(), images: resolveImage, log });
+  const cluster = await startCluster({
+    dataDir: embeddedFolder(),
+    enginesDir: enginesFolder(),
+    images: createImageResolver({ ownProgram }),
+    log,
+  });
   const client = createClient(resolveCluster(await loadKubeconfig({ files: [cluster.kubeconfigPath] })));
   return { cluster, client, operator: await startOperator({ client, log, identity, processes: true }) };
 }

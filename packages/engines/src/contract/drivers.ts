@@ -1,7 +1,13 @@
 import type { ServiceType } from '@skipper/api';
 import type { Driver } from './drivers/driver.ts';
+import { minioDriver } from './drivers/minio.ts';
 import { postgresDriver } from './drivers/postgres.ts';
 import { rabbitmqDriver } from './drivers/rabbitmq.ts';
 import { redisDriver } from './drivers/redis.ts';
 
-export const drivers: Partial<Record<ServiceType, Driver>> = { postgres: postgresDriver, rabbitmq: rabbitmqDriver, redis: redisDriver };
+export const drivers: Partial<Record<ServiceType, Driver>> = {
+  minio: minioDriver,
+  postgres: postgresDriver,
+  rabbitmq: rabbitmqDriver,
+  redis: redisDriver,
+};

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseQuantity, compareQuantities } from '@skipper/api';
-import { engines, resolveImage } from '../catalog.ts';
+import { createImageResolver, engines } from '../catalog.ts';
 import { drivers } from './drivers.ts';
+import { ownPrograms } from './own-programs.ts';
 import { ProcessPod } from './process-pod.ts';
 
 describe.each(engines.map((engine) => [engine.type, engine] as const))('the engine %s', (type, engine) => {
@@ -22,7 +23,7 @@ describe.each(engines.map((engine) => [engine.type, engine] as const))('the engi
     it('accepts its default version and recognises its own images', () => {
       expect(engine.refuses(engine.defaultVersion)).toBeUndefined();
       expect(engine.versionOf(engine.image(engine.defaultVersion))).toBe(engine.defaultVersion);
-      expect(resolveImage(engine.image(engine.defaultVersion))).toBeDefined();
+      expect(createImageResolver(ownPrograms)(engine.image(engine.defaultVersion))).toBeDefined();
     });
     it.each(['', 'latest', '0', '99', '18; rm -rf /', '../18', '18\n', '-1', '18@sha256:0'])('refuses the version %j', (version) =>
       expect(engine.refuses(version)).toBeTruthy(),

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ContainerContext, ImageProcess, ProcessSpec } from '@skipper/api';
 import { administrator, type Engine } from '../engine.ts';
+import { ownPrograms } from './own-programs.ts';
 
 /** Downloads are kept between runs. */
 const enginesDir = join(tmpdir(), 'skipper-test-engines');
@@ -28,7 +29,7 @@ export class ProcessPod {
 
   private constructor(engine: Engine, version: string, folder: string) {
     this.engine = engine;
-    this.#process = engine.process(version);
+    this.#process = engine.process(version, ownPrograms);
     this.#folder = folder;
     const credentials: Record<string, string | undefined> = { username: administrator, password: this.password, database: engine.database };
     this.#env = Object.fromEntries(
@@ -99,9 +100,17 @@ export class ProcessPod {
     }
   }
 
-  /** Exit code of a probe's command. */
+  /** 0 when it succeeds: the exit code of its command, or whether the answer is a good one. */
   async probe(which: 'startupProbe' | 'readinessProbe' | 'livenessProbe'): Promise<number> {
-    const argv = this.engine.container({ version: this.engine.defaultVersion, credentialsSecret: '' })[which]?.exec?.command;
+    const probe = this.engine.container({ version: this.engine.defaultVersion, credentialsSecret: '' })[which];
+    if (probe?.httpGet) {
+      const port = this.engine.ports.find(({ name }) => name === probe.httpGet?.port)?.port;
+      const answer = await fetch(`http://${this.ip}:${port}${probe.httpGet.path}`, { signal: AbortSignal.timeout(5_000) }).catch(
+        () => undefined,
+      );
+      return answer?.ok ? 0 : 1;
+    }
+    const argv = probe?.exec?.command;
     const command = argv && (await this.#process.exec?.(argv, this.#context()));
     if (typeof command !== 'function') throw new Error(`${this.engine.type} cannot run its ${which} here`);
     return (await command(AbortSignal.timeout(5_000))).exitCode;
