@@ -1,3 +1,5 @@
+export { adminApi } from './admin/admin-api.ts';
+export { openBody, sealBody } from './admin/sealed-body.ts';
 export { Identities, type Identity, type User } from './auth/identities.ts';
 export { allows, parsePolicy, type PolicyDocument } from './auth/policy.ts';
 export { S3Error } from './errors.ts';
