@@ -1,0 +1,277 @@
+import { dirname } from 'node:path';
+import {
+  CopyObjectCommand,
+  CreateBucketCommand,
+  CreateMultipartUploadCommand,
+  DeleteBucketCommand,
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
+  GetBucketLocationCommand,
+  GetBucketPolicyCommand,
+  GetObjectCommand,
+  HeadBucketCommand,
+  HeadObjectCommand,
+  ListBucketsCommand,
+  ListMultipartUploadsCommand,
+  ListObjectsV2Command,
+  PutBucketPolicyCommand,
+  PutObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
+import { AwsClient } from 'aws4fetch';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { s3Client } from '../contract/drivers/minio.ts';
+import { ProcessPod } from '../contract/process-pod.ts';
+import { administrator, type Grant, type ServiceAccess } from '../engine.ts';
+import { minioAccounts } from './accounts.ts';
+import { minio } from './definition.ts';
+import { StoreClient } from './store-client.ts';
+
+const { grant, revoke, verify } = minioAccounts;
+const mine: Grant = { database: 'mine-test', username: 'mine_test', password: 'MineSecret0123456789' };
+const theirs: Grant = { database: 'theirs-test', username: 'theirs_test', password: 'TheirSecret0123456789' };
+
+/** The program that MINIO names, and what is taken when there is none on PATH. */
+const servers = [['our own server', ''], ...(process.env['MINIO'] ? [['MinIO', dirname(process.env['MINIO'])] as const] : [])] as const;
+
+describe.each(servers)('accounts on %s', (_name, folder) => {
+  const path = process.env['PATH'];
+  let pod: ProcessPod;
+  let access: ServiceAccess;
+  let root: S3Client;
+  let app: S3Client;
+  const admin = (account: { username: string; password: string }): StoreClient =>
+    new StoreClient({ host: pod.ip, port: 9000, ...account, signal: AbortSignal.timeout(20_000) });
+  const client = (account: { username: string; password: string }): S3Client =>
+    s3Client(minio.uri({ host: pod.ip, port: 9000, ...account }));
+
+  beforeAll(async () => {
+    if (folder !== '') process.env['PATH'] = `${folder}:${path}`;
+    pod = await ProcessPod.create(minio);
+    await pod.start();
+    access = {
+      administrator: { username: administrator, password: pod.password },
+      endpoint: async () => ({ host: pod.ip, port: 9000 }),
+      get signal() {
+        return AbortSignal.timeout(20_000);
+      },
+    };
+    root = client(access.administrator);
+    app = client(mine);
+    await grant(access, mine);
+    await grant(access, theirs);
+    await put(client(theirs), theirs.database, 'secret', 'of the others');
+  });
+  afterAll(async () => {
+    process.env['PATH'] = path;
+    await pod?.destroy();
+  });
+
+  it('lets an app own its bucket', async () => {
+    await verify(access, mine);
+    await put(app, mine.database, 'a/b', 'kept');
+    expect(await get(app, mine.database, 'a/b')).toBe('kept');
+    expect((await app.send(new ListObjectsV2Command({ Bucket: mine.database }))).Contents?.map(({ Key }) => Key)).toEqual(['a/b']);
+  });
+
+  it('leaves nothing in the bucket by verifying', async () => {
+    await grant(access, { ...mine, database: 'verified', username: 'verified' });
+    await verify(access, { ...mine, database: 'verified', username: 'verified' });
+    expect((await root.send(new ListObjectsV2Command({ Bucket: 'verified' }))).KeyCount).toBe(0);
+    expect((await root.send(new ListMultipartUploadsCommand({ Bucket: 'verified' }))).Uploads ?? []).toEqual([]);
+    await revoke(access, { username: 'verified', database: 'verified' });
+  });
+
+  it('shows an app no bucket but its own', async () => {
+    expect((await app.send(new ListBucketsCommand({}))).Buckets?.map(({ Name }) => Name)).toEqual([mine.database]);
+  });
+
+  const Bucket = theirs.database;
+  const Key = 'secret';
+  const open = JSON.stringify({
+    Version: '2012-10-17',
+    Statement: [{ Effect: 'Allow', Principal: { AWS: ['*'] }, Action: ['s3:GetObject'], Resource: [`arn:aws:s3:::${Bucket}/*`] }],
+  });
+  const attacks: Record<string, () => Promise<unknown>> = {
+    'list its objects': () => app.send(new ListObjectsV2Command({ Bucket })),
+    'read an object': () => app.send(new GetObjectCommand({ Bucket, Key })),
+    'read an object by a signed link': async () => fetchOk(await getSignedUrl(app, new GetObjectCommand({ Bucket, Key }))),
+    'look at an object': () => app.send(new HeadObjectCommand({ Bucket, Key })),
+    'look at the bucket': () => app.send(new HeadBucketCommand({ Bucket })),
+    'ask where the bucket is': () => app.send(new GetBucketLocationCommand({ Bucket })),
+    'overwrite an object': () => put(app, Bucket, Key, 'taken'),
+    'add an object': () => put(app, Bucket, 'new', 'taken'),
+    'begin an upload': () => app.send(new CreateMultipartUploadCommand({ Bucket, Key })),
+    'list uploads': () => app.send(new ListMultipartUploadsCommand({ Bucket })),
+    'delete an object': () => app.send(new DeleteObjectCommand({ Bucket, Key })),
+    'delete objects': async () => {
+      const { Errors } = await app.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects: [{ Key }] } }));
+      if (Errors?.length) throw new Error(Errors[0]?.Code);
+    },
+    'copy an object out': () => app.send(new CopyObjectCommand({ Bucket: mine.database, Key: 'copy', CopySource: `${Bucket}/${Key}` })),
+    'copy an object in': () => app.send(new CopyObjectCommand({ Bucket, Key, CopySource: `${mine.database}/a/b` })),
+    'delete the bucket': () => app.send(new DeleteBucketCommand({ Bucket })),
+    'read its policy': () => app.send(new GetBucketPolicyCommand({ Bucket })),
+    'open it to everybody': () => app.send(new PutBucketPolicyCommand({ Bucket, Policy: open })),
+    'open it by a policy of the own bucket': () => app.send(new PutBucketPolicyCommand({ Bucket: mine.database, Policy: open })),
+    'make another bucket': () => app.send(new CreateBucketCommand({ Bucket: 'another' })),
+    'read without an account': () => fetchOk(`http://${pod.ip}:9000/${Bucket}/${Key}`),
+    'list the users': () => admin(mine).admin('list-users', { method: 'GET' }),
+    'look at the server': () => admin(mine).admin('info', { method: 'GET' }),
+    'look at another user': () => admin(mine).admin('user-info', { method: 'GET', query: { accessKey: theirs.username } }),
+    'look at a policy': () => admin(mine).admin('info-canned-policy', { method: 'GET', query: { name: `app-${theirs.username}` } }),
+    'take a wider policy': () =>
+      admin(mine).admin('set-user-or-group-policy', {
+        method: 'PUT',
+        query: { policyName: 'readwrite', userOrGroup: mine.username, isGroup: 'false' },
+      }),
+    'widen its own policy': () =>
+      admin(mine).admin('add-canned-policy', { method: 'PUT', query: { name: `app-${mine.username}` }, body: wide }),
+    'make a user': () => addUser(mine, 'intruder', 'Intruder0123456789'),
+    "set another user's password": () => addUser(mine, theirs.username, 'Intruder0123456789'),
+    'set its own password': () => addUser(mine, mine.username, 'Intruder0123456789'),
+    'remove a user': () => admin(mine).admin('remove-user', { method: 'DELETE', query: { accessKey: theirs.username } }),
+    'make a key of its own': () => addKey(mine, { accessKey: 'key-of-mine' }),
+    'make a key for the administrator': () => addKey(mine, { accessKey: 'key-of-root', targetUser: administrator }),
+    'make a key for another user': () => addKey(mine, { accessKey: 'key-of-them', targetUser: theirs.username }),
+    'read everything by a temporary key with a wider policy': async () => {
+      const temporary = await assumeRole(pod.ip, mine, wide);
+      const response = await temporary.fetch(`http://${pod.ip}:9000/${Bucket}/${Key}`);
+      if (!response.ok) throw new Error(String(response.status));
+    },
+  };
+  const wide = JSON.stringify({
+    Version: '2012-10-17',
+    Statement: [{ Effect: 'Allow', Action: ['s3:*'], Resource: ['arn:aws:s3:::*'] }],
+  });
+  const addUser = (account: Grant, accessKey: string, secretKey: string): Promise<string> =>
+    admin(account).adminSealed('add-user', { method: 'PUT', query: { accessKey }, body: JSON.stringify({ secretKey, status: 'enabled' }) });
+  const addKey = (account: Grant, key: { accessKey: string; targetUser?: string }): Promise<string> =>
+    admin(account).adminSealed('add-service-account', { method: 'PUT', body: JSON.stringify({ ...key, secretKey: 'Intruder0123456789' }) });
+
+  it.each(Object.keys(attacks))('does not let an app %s of another', async (attack) => {
+    await expect(attacks[attack]!()).rejects.toThrow(
+      /denied|403|forbidden|UnknownError|NotImplemented|not implemented|bucket name does not match|AuthorizationParametersError/i,
+    );
+    expect(await get(root, Bucket, Key)).toBe('of the others');
+    await verify(access, mine);
+    await verify(access, theirs);
+  });
+
+  it('takes back rights that were given by hand, and gives back those that were taken', async () => {
+    const byHand = admin(access.administrator);
+    const read = (): Promise<string> => get(app, Bucket, Key);
+    await byHand.admin('set-user-or-group-policy', {
+      method: 'PUT',
+      query: { policyName: `readwrite,app-${mine.username}`, userOrGroup: mine.username, isGroup: 'false' },
+    });
+    await byHand.admin('add-canned-policy', { method: 'PUT', query: { name: `app-${theirs.username}` }, body: readOnly(theirs.database) });
+    await byHand.admin('set-user-status', { method: 'PUT', query: { accessKey: mine.username, status: 'disabled' } });
+    await expect(verify(access, theirs)).rejects.toThrow(/denied/i);
+    await expect(verify(access, mine)).rejects.toThrow(/disabled|does not exist/i);
+    await grant(access, mine);
+    await grant(access, theirs);
+    await verify(access, mine);
+    await verify(access, theirs);
+    await expect(read()).rejects.toThrow(/denied/i);
+  });
+
+  it('ends what was signed in with an old password', async () => {
+    const renewed = { ...mine, password: 'Renewed0123456789' };
+    await grant(access, renewed);
+    await verify(access, renewed);
+    await expect(verify(access, mine)).rejects.toThrow(/signature/i);
+    await grant(access, mine);
+    await verify(access, mine);
+  });
+
+  it('removes an account and keeps its data for the next', async () => {
+    const leaving: Grant = { database: 'leaving', username: 'leaving', password: 'Leaving0123456789' };
+    await grant(access, leaving);
+    await put(client(leaving), 'leaving', 'a', 'left behind');
+    await revoke(access, leaving);
+    await expect(verify(access, leaving)).rejects.toThrow(/does not exist/i);
+    await revoke(access, leaving);
+    await grant(access, leaving);
+    expect(await get(client(leaving), 'leaving', 'a')).toBe('left behind');
+  });
+
+  it('fails to verify a bucket that is gone', async () => {
+    const lost: Grant = { database: 'lost-bucket', username: 'lost_bucket', password: 'Lost0123456789' };
+    await grant(access, lost);
+    await root.send(new DeleteBucketCommand({ Bucket: lost.database }));
+    await expect(verify(access, lost)).rejects.toThrow(/bucket/i);
+    await grant(access, lost);
+    await verify(access, lost);
+  });
+
+  it('touches no account of the administrator', async () => {
+    await expect(grant(access, { ...mine, username: administrator })).rejects.toThrow(/not an app's/);
+    await expect(revoke(access, { ...mine, username: administrator })).rejects.toThrow(/not an app's/);
+  });
+
+  it('says so when the server is not reached', async () => {
+    const unreached: ServiceAccess = { ...access, endpoint: async () => ({ host: pod.ip, port: 1 }), signal: AbortSignal.timeout(5_000) };
+    await expect(grant(unreached, mine)).rejects.toThrow();
+    await expect(verify(unreached, mine)).rejects.toThrow();
+  });
+
+  it('shows no password in the log', () => {
+    for (const { password } of [mine, theirs]) expect(pod.output).not.toContain(password);
+  });
+
+  if (folder !== '')
+    it('ends keys that were made of an old password', async () => {
+      const temporary = await assumeRole(pod.ip, mine);
+      const reads = async (): Promise<boolean> => (await temporary.fetch(`http://${pod.ip}:9000/${mine.database}?list-type=2`)).ok;
+      expect(await reads()).toBe(true);
+      await grant(access, { ...mine, password: 'Renewed0123456789' });
+      expect(await reads()).toBe(false);
+      await revoke(access, mine);
+      await grant(access, mine);
+      expect(await reads()).toBe(false);
+    });
+});
+
+const readOnly = (bucket: string): string =>
+  JSON.stringify({
+    Version: '2012-10-17',
+    Statement: [
+      { Effect: 'Allow', Action: ['s3:GetObject', 's3:ListBucket'], Resource: [`arn:aws:s3:::${bucket}`, `arn:aws:s3:::${bucket}/*`] },
+    ],
+  });
+
+const put = (client: S3Client, Bucket: string, Key: string, Body: string): Promise<unknown> =>
+  client.send(new PutObjectCommand({ Bucket, Key, Body }));
+
+async function get(client: S3Client, Bucket: string, Key: string): Promise<string> {
+  return (await client.send(new GetObjectCommand({ Bucket, Key }))).Body!.transformToString();
+}
+
+async function fetchOk(url: string): Promise<void> {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(String(response.status));
+}
+
+/** https://docs.min.io/community/minio-object-store/developers/security-token-service/AssumeRole.html */
+async function assumeRole(ip: string, { username, password }: Grant, policy?: string): Promise<AwsClient> {
+  const client = new AwsClient({ accessKeyId: username, secretAccessKey: password, service: 'sts', region: 'us-east-1', retries: 0 });
+  const body = new URLSearchParams({ Action: 'AssumeRole', Version: '2011-06-15', ...(policy === undefined ? {} : { Policy: policy }) });
+  const response = await client.fetch(`http://${ip}:9000/`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body: body.toString(),
+  });
+  const answer = await response.text();
+  if (!response.ok) throw new Error(answer);
+  const field = (name: string): string => new RegExp(`<${name}>([^<]*)</${name}>`).exec(answer)![1]!;
+  return new AwsClient({
+    accessKeyId: field('AccessKeyId'),
+    secretAccessKey: field('SecretAccessKey'),
+    sessionToken: field('SessionToken'),
+    service: 's3',
+    region: 'us-east-1',
+    retries: 0,
+  });
+}
