@@ -86,7 +86,4 @@ function defineRest(program: Command): void {
     .allowUnknownOption()
     .action(async (_words, _options, command: Command) => (await import('./commands/completion.ts')).complete(program, command.args));
   program.command('run-cluster', { hidden: true }).action(async () => (await import('./commands/run-cluster.ts')).runCluster());
-  program
-    .command('run-object-store', { hidden: true })
-    .action(async () => (await import('./commands/run-object-store.ts')).runObjectStore());
 }
