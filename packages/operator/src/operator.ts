@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { namespaces } from '@skipper/api';
 import { hasReason, type KubeClient } from '@skipper/kube';
 import { fieldManager } from './apply.ts';
+import type { Reach } from './app/bindings/access.ts';
 import { startAppController } from './app/controller.ts';
 import { closeCaches, openCaches, type Caches } from './caches.ts';
 import { applyCrds } from './crds/apply-crds.ts';
@@ -19,6 +20,10 @@ export interface OperatorOptions {
   leaderElection?: boolean;
   /** Whether the cluster runs the commands of apps without an image, as the embedded one does. Default false. */
   processes?: boolean;
+  /** How it gets to engines: at their pods' addresses, as in the cluster, or through the API server. Default `tunnel`. */
+  reach?: Reach;
+  /** How often the account of a binding that is ready is logged in with, in ms. Default a minute. */
+  verifyBindingsEveryMs?: number;
 }
 
 /** Where all operators of a cluster meet, wherever they run: two leases would be two leaders. */
@@ -31,6 +36,8 @@ export async function startOperator({
   identity = defaultIdentity(),
   leaderElection = true,
   processes = false,
+  reach = 'tunnel',
+  verifyBindingsEveryMs,
 }: OperatorOptions): Promise<{ close(): Promise<void> }> {
   const { serverMinor } = await applyCrds(client, log);
   const recorder = new EventRecorder(client, fieldManager, log);
@@ -39,7 +46,7 @@ export async function startOperator({
   const start = async () => {
     caches = openCaches(client, log);
     const context = { client, caches, recorder, log, now: () => new Date(), serverMinor, processes };
-    controllers = [startStatefulServiceController(context), startAppController(context)];
+    controllers = [startStatefulServiceController(context), startAppController(context, { reach, verifyBindingsEveryMs })];
   };
   const stop = async () => {
     await Promise.all(controllers.splice(0).map((controller) => controller.close()));

@@ -1,3 +1,4 @@
+import { inClusterConfig } from '@skipper/kube';
 import { startOperator } from '@skipper/operator';
 import { note } from '../output.ts';
 import type { GlobalOptions } from '../options.ts';
@@ -6,9 +7,16 @@ import { withCluster } from '../target-cluster.ts';
 
 /** `kip operator` */
 export async function operator(options: GlobalOptions): Promise<void> {
-  await withCluster(options, async ({ client, name }) => {
+  await withCluster(options, async ({ client, name, embedded }) => {
     note(`Looking after the services of ${name} (${client.server}). Press Ctrl+C to stop.`);
-    const running = await startOperator({ client, log: (message) => note(`${new Date().toISOString()} ${message}`) });
+    // Pods have addresses that can be reached from within the cluster, and from this machine when it is the cluster.
+    const inside = embedded || inClusterConfig()?.server === client.server;
+    const running = await startOperator({
+      client,
+      log: (message) => note(`${new Date().toISOString()} ${message}`),
+      reach: inside ? 'direct' : 'tunnel',
+      processes: embedded,
+    });
     await stopRequested();
     await running.close();
   });

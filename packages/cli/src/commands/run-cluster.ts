@@ -41,5 +41,5 @@ async function start(log: (message: string) => void) {
     log,
   });
   const client = createClient(resolveCluster(await loadKubeconfig({ files: [cluster.kubeconfigPath] })));
-  return { cluster, client, operator: await startOperator({ client, log, identity, processes: true }) };
+  return { cluster, client, operator: await startOperator({ client, log, identity, processes: true, reach: 'direct' }) };
 }

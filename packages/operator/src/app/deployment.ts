@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { Deployment } from 'kubernetes-types/apps/v1.d.ts';
 import type { Container, EnvFromSource, Lifecycle, PodTemplateSpec } from 'kubernetes-types/core/v1.d.ts';
+import type { ObjectMeta } from 'kubernetes-types/meta/v1.d.ts';
 import { annotations, appChildNames, processImage, type App } from '@skipper/api';
 import { nameOf, namespaceOf } from '../ownership.ts';
 import { childLabels, ownerReference, selectorLabels } from './ownership.ts';
 
 /** On the pod template: which bindings' variables the pods got, so that other ones make new pods. */
-export const bindingsAnnotation = 'skipper.dev/bindings';
+const bindingsAnnotation = 'skipper.dev/bindings';
 /** On the pod template: its digest, by which a pod is known to be of the newest. */
 export const templateAnnotation = 'skipper.dev/template';
 
@@ -32,6 +33,12 @@ export interface GivenBinding {
   secret: string;
   /** Of the variables. */
   digest: string;
+}
+
+/** The bindings that a pod or a template was given, by service, with the digest of their variables. */
+export function bindingsIn(metadata: ObjectMeta | undefined): Map<string, string> {
+  const pairs = metadata?.annotations?.[bindingsAnnotation]?.split(',') ?? [];
+  return new Map(pairs.map((pair) => pair.split('=', 2) as [string, string]));
 }
 
 /** @param minor of the server's version, 1.`minor` */

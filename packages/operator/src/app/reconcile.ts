@@ -6,16 +6,24 @@ import { lookForFreedNamesMs, type ReconcilerContext } from '../controller.ts';
 import { isOwned, nameOf, namespaceOf } from '../ownership.ts';
 import { report } from '../status.ts';
 import type { Outcome } from '../work-queue.ts';
+import { judgeBindings } from './bindings/judge.ts';
+import type { Outcomes } from './bindings/outcomes.ts';
+import { planBindings } from './bindings/plan.ts';
 import { deployment, type GivenBinding } from './deployment.ts';
 import { ingress, service } from './network.ts';
 import { observe, type Observed } from './observe.ts';
 import { foreignObjects } from './ownership.ts';
 import { refusal } from './refusal.ts';
 import { statusOf, type Findings } from './status.ts';
+import type { WorkloadState } from '../pod-state.ts';
 import { workloadState } from './workload-state.ts';
 
-/** Brings one app a step nearer to what its spec wants, and reports. */
-export async function reconcileApp(context: ReconcilerContext, namespace: string, name: string): Promise<Outcome> {
+export interface AppContext extends ReconcilerContext {
+  outcomes: Pick<Outcomes, 'get'>;
+}
+
+/** Brings one app a step nearer to what its spec wants, and reports. Accounts are the business of its bindings. */
+export async function reconcileApp(context: AppContext, namespace: string, name: string): Promise<Outcome> {
   const app = context.caches.apps.get(name, namespace);
   // What was made for it is collected by its owner reference.
   if (!app || app.metadata?.deletionTimestamp) return {};
@@ -30,9 +38,10 @@ interface Pass {
   requeueAfterMs?: number;
 }
 
-async function act(context: ReconcilerContext, app: App, seen: Observed): Promise<Pass> {
+async function act(context: AppContext, app: App, seen: Observed): Promise<Pass> {
   const workload = workloadState(seen.deployment, seen.pods);
-  const found = (judgements: Judgement[]): Findings => ({ judgements, bindings: [], workload });
+  const bindings = judgeBindings(app, planBindings(app, context.caches), context.outcomes, seen.deployment);
+  const found = (judgements: Judgement[]): Findings => ({ judgements, bindings: bindings.statuses, workload });
   const problem = refusal(app, context.processes);
   if (problem !== undefined) return { findings: found([isFalse(appConditionTypes.workloadReady, 'InvalidSpec', problem)]) };
 
@@ -42,23 +51,28 @@ async function act(context: ReconcilerContext, app: App, seen: Observed): Promis
     const message = `${foreign.join(' and ')} in namespace "${namespaceOf(app)}" ${were} not made for this app and will not be touched. Delete or rename ${them}, or choose another name for the app.`;
     return { findings: found([isFalse(appConditionTypes.nameFree, 'NameTaken', message)]), requeueAfterMs: lookForFreedNamesMs };
   }
-  const nameFree = isTrue(appConditionTypes.nameFree, 'NameFree', 'Nothing else uses the names of its objects.');
+  const basis = [isTrue(appConditionTypes.nameFree, 'NameFree', 'Nothing else uses the names of its objects.'), bindings.judgement];
+  if (bindings.contradiction) return { findings: found([...basis, judged(workload)]) };
 
-  const refused = await makeWorkload(context, app, seen, []);
-  if (refused !== undefined) return { findings: found([nameFree, isFalse(appConditionTypes.workloadReady, 'Rejected', refused)]) };
-  const { ready, reason, message } = workload;
-  const judged = ready
-    ? isTrue(appConditionTypes.workloadReady, reason, message)
-    : isFalse(appConditionTypes.workloadReady, reason, message);
-  return { findings: found([nameFree, judged]) };
+  // Without all its variables an app would start only to fail; one that runs goes on with those it has.
+  const starts = seen.deployment !== undefined || bindings.complete;
+  const refused = await makeObjects(context, app, seen, starts ? bindings.given : undefined);
+  if (refused !== undefined) return { findings: found([...basis, isFalse(appConditionTypes.workloadReady, 'Rejected', refused)]) };
+  const waiting = isFalse(appConditionTypes.workloadReady, 'Creating', 'It starts when all its bindings are ready.');
+  return { findings: found([...basis, starts ? judged(workload) : waiting]) };
 }
 
-/** @returns why the API server does not take it, when it never will. */
-async function makeWorkload(
+function judged({ ready, reason, message }: WorkloadState): Judgement {
+  return (ready ? isTrue : isFalse)(appConditionTypes.workloadReady, reason, message);
+}
+
+/** @param bindings undefined when its pods are not to be made yet
+ * @returns why the API server does not take it, when it never will. */
+async function makeObjects(
   { client, serverMinor }: ReconcilerContext,
   app: App,
   seen: Observed,
-  bindings: readonly GivenBinding[],
+  bindings: readonly GivenBinding[] | undefined,
 ): Promise<string | undefined> {
   const { port, host } = app.spec;
   try {
@@ -66,7 +80,7 @@ async function makeWorkload(
     else await remove(client, services, seen.service, app);
     if (port !== undefined && host !== undefined) await ensure(client, ingresses, seen.ingress, ingress(app, host, port));
     else await remove(client, ingresses, seen.ingress, app);
-    await ensure(client, deployments, seen.deployment, deployment(app, bindings, serverMinor));
+    if (bindings) await ensure(client, deployments, seen.deployment, deployment(app, bindings, serverMinor));
     return undefined;
   } catch (error) {
     if (error instanceof KubeError && hasReason(error, 'Invalid')) return error.message;

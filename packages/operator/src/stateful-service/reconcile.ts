@@ -40,7 +40,7 @@ export async function reconcileStatefulService(context: ReconcilerContext, names
   const service = context.caches.statefulServices.get(name, namespace);
   if (!service) return {};
   const seen = await observe(context.client, context.caches, namespace, name);
-  if (service.metadata?.deletionTimestamp) return { requeueAfterMs: await tearDown(context.client, service, seen) };
+  if (service.metadata?.deletionTimestamp) return { requeueAfterMs: await tearDown(context, service, seen) };
   await holdService(context.client, service);
   const { findings, requeueAfterMs } = await act(context, service, seen);
   await report(context, statefulServices, service, statusOf(service, findings, context.now()));

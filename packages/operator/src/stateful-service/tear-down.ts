@@ -12,6 +12,8 @@ import {
 import { hasReason, type KubeClient } from '@skipper/kube';
 import { fieldManager } from '../apply.ts';
 import { isOwned, nameOf, namespaceOf } from '../ownership.ts';
+import { unbindEveryApp } from '../app/bindings/unbind.ts';
+import type { ReconcilerContext } from '../controller.ts';
 import type { Observed } from './observe.ts';
 import { isKept } from './ownership.ts';
 
@@ -19,19 +21,23 @@ import { isKept } from './ownership.ts';
 const lookAgainMs = 5_000;
 
 /**
- * Stops the workload, then destroys the volume and its credentials when that was asked for, then lets the service go. What it
+ * Stops the workload, then destroys the volume and its credentials when that was asked for, then lets the service go. Before data is
+ * destroyed no app is bound to it any more. What it
  * made besides is collected by its owner reference.
  * @returns when to look again; undefined when the service is gone.
  */
-export async function tearDown(client: KubeClient, service: StatefulService, seen: Observed): Promise<number | undefined> {
+export async function tearDown(context: ReconcilerContext, service: StatefulService, seen: Observed): Promise<number | undefined> {
+  const { client } = context;
   if (!service.metadata?.finalizers?.includes(serviceFinalizer)) return undefined;
   const namespace = namespaceOf(service);
+  const destroy = service.metadata.annotations?.[annotations.deleteData] === 'true';
+  if (destroy) await unbindEveryApp(context, service);
   if (seen.statefulSet && isOwned(seen.statefulSet, service)) {
     await remove(client, statefulSets, seen.statefulSet, namespace);
     return lookAgainMs;
   }
   if (seen.pod && isKept(seen.pod, service)) return lookAgainMs;
-  if (service.metadata.annotations?.[annotations.deleteData] === 'true') {
+  if (destroy) {
     const claim = seen.claim && isKept(seen.claim, service) ? seen.claim : undefined;
     const secret = seen.secret && isKept(seen.secret, service) ? seen.secret : undefined;
     if (claim) await remove(client, persistentVolumeClaims, claim, namespace);

@@ -1,0 +1,99 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import type { ImageProcess, ImageResolver, ResourceType } from '@skipper/api';
+import { resolveImage } from '@skipper/engines';
+import { createClient, loadKubeconfig, resolveCluster, type KubeClient } from '@skipper/kube';
+import { startOperator, type OperatorOptions } from '@skipper/operator';
+
+/** A cluster whose operator runs in the test's own process, where it can be stopped, crashed and counted. */
+export interface OperatedCluster {
+  readonly embedded: boolean;
+  readonly client: KubeClient;
+  /** Another client, for an operator. */
+  connect(): Promise<KubeClient>;
+  startOperator(client: KubeClient, options?: Partial<OperatorOptions>): Promise<{ close(): Promise<void> }>;
+  close(): Promise<void>;
+}
+
+/** The cluster that KUBECONFIG names, else an embedded one of its own. */
+export async function openOperatedCluster(): Promise<OperatedCluster> {
+  const given = process.env['KUBECONFIG'];
+  const { kubeconfig, close } = given ? { kubeconfig: given, close: async () => undefined } : await startEmbedded();
+  const connect = async () => createClient(resolveCluster(await loadKubeconfig({ files: [kubeconfig] })));
+  const client = await connect();
+  return {
+    embedded: !given,
+    client,
+    connect,
+    startOperator: (using, options) =>
+      startOperator({
+        client: using,
+        log: (message) => process.env['E2E_LOG'] && process.stderr.write(`${message}\n`),
+        reach: given ? 'tunnel' : 'direct',
+        processes: !given,
+        verifyBindingsEveryMs: 1_000,
+        ...options,
+      }),
+    async close() {
+      client.close();
+      await close();
+    },
+  };
+}
+
+async function startEmbedded(): Promise<{ kubeconfig: string; close(): Promise<void> }> {
+  const { startCluster } = await import('@skipper/embedded');
+  const dataDir = await mkdtemp(join(tmpdir(), 'skipper-e2e-'));
+  const cluster = await startCluster({
+    dataDir,
+    port: 0,
+    images: engineOrProcess,
+    enginesDir: join(tmpdir(), 'skipper-test-engines'),
+    log: () => undefined,
+  });
+  return {
+    kubeconfig: cluster.kubeconfigPath,
+    async close() {
+      await cluster.close();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+const engineOrProcess: ImageResolver = (image) => resolveImage(image) ?? process_;
+
+/** Runs the container's command as a process of this machine. */
+const process_: ImageProcess = {
+  prepare: async () => undefined,
+  start: async ({ command = [], args = [], env }) => ({
+    file: command[0]!,
+    args: [...command.slice(1), ...args],
+    env: { PATH: [dirname(process.execPath), process.env['PATH']].join(delimiter), ...env },
+  }),
+};
+
+/** A client of an operator that dies at the first request that fits: it gets no answer to that one and to none after it. */
+export function dyingAt(
+  target: KubeClient,
+  fits: (method: string, type: ResourceType | undefined, object: unknown) => boolean,
+): { client: KubeClient; died: Promise<void> } {
+  let die: () => void;
+  const died = new Promise<void>((resolve) => (die = resolve));
+  let dead = false;
+  const client = new Proxy(target, {
+    get(_, property) {
+      const member = Reflect.get(target, property, target) as unknown;
+      if (typeof member !== 'function' || ['close', 'watch'].includes(String(property))) return member;
+      return (...args: unknown[]) => {
+        if (dead || fits(String(property), args[0] as ResourceType, args[1])) {
+          dead = true;
+          die();
+          return Promise.reject(new Error('the operator is dead'));
+        }
+        return member.apply(target, args);
+      };
+    },
+  });
+  return { client, died };
+}

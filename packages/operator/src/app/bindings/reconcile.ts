@@ -1,0 +1,159 @@
+import type { Secret } from 'kubernetes-types/core/v1.d.ts';
+import { secrets, type App } from '@skipper/api';
+import type { Grant } from '@skipper/engines';
+import { hasReason } from '@skipper/kube';
+import { fieldManager } from '../../apply.ts';
+import { look } from '../../caches.ts';
+import { keyOf, lookForFreedNamesMs } from '../../controller.ts';
+import { nameOf, namespaceOf } from '../../ownership.ts';
+import { newPassword } from '../../passwords.ts';
+import type { Outcome as Requeue } from '../../work-queue.ts';
+import { withAccess, type AccessTarget } from './access.ts';
+import { toChangeAccounts, toLogIn, withoutSecrets, type BindingContext } from './context.ts';
+import { nameTaken, planBindings, type BindingPlan, type Refusal } from './plan.ts';
+import { letGo, releaseBinding } from './release.ts';
+import {
+  bindingSecret,
+  carries,
+  digestOf,
+  encodedChange,
+  isBindingSecret,
+  passwordIn,
+  recordAnnotations,
+  recordOf,
+  type BindingRecord,
+} from './secret.ts';
+import { accessTarget } from './target.ts';
+import { variablesOf } from './variables.ts';
+
+/** After a write that came too late: until the caches have caught up. */
+const lookAgainMs = 200;
+
+/**
+ * Brings one binding a step nearer to an account that works, or to none when no app wants it. The Secret is written before the
+ * account is made, so that no account is ever forgotten; the app is given it once the account has been logged in with.
+ */
+export async function reconcileBinding(context: BindingContext, namespace: string, appName: string, service: string): Promise<Requeue> {
+  const { client, caches, outcomes } = context;
+  const key = keyOf(namespace, appName, service);
+  const app = caches.apps.get(appName, namespace);
+  const plan =
+    app && !app.metadata?.deletionTimestamp ? planBindings(app, caches).find(({ entry }) => entry.service === service) : undefined;
+  try {
+    if (!app || !plan) {
+      outcomes.forget(key);
+      return await releaseBinding(context, namespace, appName, service);
+    }
+    const tell: Tell = (ready, { reason, message }) => outcomes.set(key, { entry: plan.entry, ready, reason, message });
+    const standing = plan.secret ?? (plan.refusal ? undefined : await look(client, caches.secrets, secrets, plan.secretName, namespace));
+    const foreign = standing && !isBindingSecret(standing, appName, service) ? nameTaken(plan.secretName, namespace) : undefined;
+    const refusal = foreign ?? plan.refusal;
+    if (standing?.metadata?.deletionTimestamp && !foreign) {
+      // Deleted by hand, or left by an app of this name that was there before: the next one has a password of its own.
+      await letGo(client, standing);
+      return {};
+    }
+    if (refusal) {
+      tell(false, refusal);
+      return refusal.reason === 'NameTaken' ? { requeueAfterMs: lookForFreedNamesMs } : {};
+    }
+    return await settle(context, app, plan, standing, tell);
+  } catch (error) {
+    if (context.stopping.aborted) return {};
+    if (hasReason(error, 'Conflict')) return { requeueAfterMs: lookAgainMs };
+    throw error;
+  }
+}
+
+type Tell = (ready: boolean, state: Refusal) => void;
+
+/** Makes Secret and account of a binding that nothing speaks against. */
+async function settle(context: BindingContext, app: App, plan: BindingPlan, standing: Secret | undefined, tell: Tell): Promise<Requeue> {
+  const { client, caches, outcomes, verifyEveryMs } = context;
+  const { database, username, entry } = plan;
+  const { engine, prefix, service } = plan.target!;
+  const binding = { namespace: namespaceOf(app), app: nameOf(app), service: entry.service };
+  const key = keyOf(binding.namespace, binding.app, binding.service);
+  const record = recordOf(standing);
+  const grant: Grant = { database, username, password: (standing && passwordIn(standing, record.prefix ?? prefix)) ?? newPassword() };
+  const variables = variablesOf({ engine, prefix, ...binding, ...grant });
+  const wanted: BindingRecord = { database, prefix, ...(entry.database === undefined ? {} : { asked: entry.database }) };
+  const secret = standing ?? (await client.create(secrets, bindingSecret(binding, variables, wanted), { fieldManager }));
+
+  const access = accessTarget(caches, service, engine);
+  if ('reason' in access) {
+    tell(false, access);
+    return {};
+  }
+  const bound = { reason: 'Bound', message: `The account "${username}" has "${database}" in the service "${entry.service}".` };
+  const verified = digestOf(service.metadata?.uid, access.pod.metadata?.uid, grant);
+  const settled: BindingRecord = { ...wanted, verified, given: digestOf(variables) };
+  const isSettled = carries(secret, variables, settled);
+  if (isSettled) {
+    const dueInMs = outcomes.dueInMs(key) ?? outcomes.postpone(key, Math.random() * verifyEveryMs);
+    if (dueInMs > 0) {
+      tell(true, bound);
+      return { requeueAfterMs: dueInMs };
+    }
+  } else if (record.verified === undefined)
+    tell(false, { reason: 'Binding', message: `Its account in the service "${entry.service}" is being made.` });
+
+  let current = secret;
+  try {
+    if (standing && record.database !== database) current = await moveTo(context, access, secret, username, { ...record, database });
+    if (!isSettled || !(await worked(context, access, plan, grant))) {
+      await withAccess(access, toChangeAccounts(context), (to) => plan.target!.engine.accounts.grant(to, grant));
+      await withAccess(access, toLogIn(context), (to) => plan.target!.engine.accounts.verify(to, grant));
+    }
+  } catch (error) {
+    if (hasReason(error, 'Conflict')) throw error;
+    const message = withoutSecrets(error, [grant.password, access.administrator.password]);
+    tell(false, {
+      reason: 'AccountFailed',
+      message: `Its account in the service "${entry.service}" could not be made or used: ${message}`,
+    });
+    throw new Error(message, { cause: error });
+  }
+  if (!isSettled) await write(context, current, settled, variables);
+  tell(true, bound);
+  return { requeueAfterMs: outcomes.postpone(key, verifyEveryMs * (1 + Math.random() / 4)) };
+}
+
+async function worked(context: BindingContext, access: AccessTarget, { target }: BindingPlan, grant: Grant): Promise<boolean> {
+  return withAccess(access, toLogIn(context), (to) => target!.engine.accounts.verify(to, grant)).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Gives up the part that the app had, and notes the next one before anything is made of it. */
+async function moveTo(
+  context: BindingContext,
+  access: AccessTarget,
+  secret: Secret,
+  username: string,
+  next: BindingRecord,
+): Promise<Secret> {
+  const { database: former } = recordOf(secret);
+  const accounts = access.engine.accounts;
+  if (former !== undefined && accounts)
+    await withAccess(access, toChangeAccounts(context), (to) => accounts.revoke(to, { username, database: former }));
+  return write(context, secret, { ...next, verified: undefined });
+}
+
+async function write(
+  { client }: BindingContext,
+  secret: Secret,
+  record: BindingRecord,
+  variables?: Record<string, string>,
+): Promise<Secret> {
+  return client.patch(
+    secrets,
+    nameOf(secret),
+    {
+      metadata: { annotations: recordAnnotations(record), resourceVersion: secret.metadata?.resourceVersion },
+      ...(variables ? { data: encodedChange(secret, variables) } : {}),
+    },
+    { namespace: namespaceOf(secret), fieldManager },
+  );
+}
