@@ -243,6 +243,12 @@ export interface PodExecOptions {
   signal: AbortSignal;
 }
 
+/**
+ * The reason that a container waits for while another program listens on all addresses of the machine at a port of its own. The
+ * Deployment controller ends the old pods of such a Deployment before the new ones.
+ */
+export const portInUse = 'PortInUse';
+
 /** One line of the cluster's own log. Never a secret. */
 export type Log = (message: string) => void;
 

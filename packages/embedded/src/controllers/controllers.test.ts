@@ -29,7 +29,15 @@ const template = (app: string, version: string, image = anyProgram) => ({
   metadata: { labels: { app } },
   spec: {
     terminationGracePeriodSeconds: 1,
-    containers: [{ name: 'main', image, command: ['node', '-e', idle], env: [{ name: 'VERSION', value: version }] }],
+    // Without a command, or an image that nobody knows would run as a process.
+    containers: [
+      {
+        name: 'main',
+        image,
+        ...(image === noProgram ? {} : { command: ['node', '-e', idle] }),
+        env: [{ name: 'VERSION', value: version }],
+      },
+    ],
   },
 });
 const podsOf = async (app: string) =>

@@ -2,7 +2,7 @@ import { pods } from '@skipper/api';
 import { createInformer, hasReason, type Informer, type KubeClient } from '@skipper/kube';
 import type { Deployment, ReplicaSet } from 'kubernetes-types/apps/v1.d.ts';
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
-import type { Log } from '../contracts.ts';
+import { portInUse, type Log } from '../contracts.ts';
 import { createEventRecorder } from '../event-recorder.ts';
 import { deployments, replicaSets } from '../kinds.ts';
 import { deploymentStatusOf } from './deployment-status.ts';
@@ -32,7 +32,7 @@ export function startDeploymentController(client: KubeClient, podInformer: Infor
   sets.subscribe(({ object }) => addOwnerOf(object));
   podInformer.subscribe(({ type, object }) => {
     // Recreate waits until the last pod of an old template is gone, which no ReplicaSet's status tells.
-    if (type === 'DELETED') addOwnerOf(sets.get(controllerOf(object)?.name ?? '', object.metadata!.namespace));
+    if (type === 'DELETED' || isKeptOut(object)) addOwnerOf(sets.get(controllerOf(object)?.name ?? '', object.metadata!.namespace));
   });
 
   async function reconcile(key: string): Promise<void> {
@@ -122,12 +122,21 @@ export function startDeploymentController(client: KubeClient, podInformer: Infor
   }
 
   async function roll(deployment: Deployment, current: ReplicaSet, old: readonly ReplicaSet[]): Promise<void> {
-    if (deployment.spec!.strategy?.type !== 'Recreate') {
+    if (deployment.spec!.strategy?.type !== 'Recreate' && !isStuck(current, old)) {
       for (const { set, replicas } of nextStep(deployment, current, old)) await scale(deployment, set, replicas);
       return;
     }
     for (const set of old) await scale(deployment, set, 0);
     if (!(await hasPods(old))) await scale(deployment, current, deployment.spec!.replicas ?? 1);
+  }
+
+  /**
+   * Whether the new pods cannot begin beside the old ones, which have their port on all addresses of the machine. Where the old ones do
+   * not, they have nothing on that port either.
+   */
+  function isStuck(current: ReplicaSet, old: readonly ReplicaSet[]): boolean {
+    if (old.every((set) => (set.spec!.replicas ?? 0) === 0)) return false;
+    return podInformer.list(current.metadata!.namespace).some((pod) => controllerOf(pod)?.uid === current.metadata!.uid && isKeptOut(pod));
   }
 
   /** Those that are still stopping too: they may have a volume open. */
@@ -181,6 +190,10 @@ export function startDeploymentController(client: KubeClient, podInformer: Infor
       await queue.close();
     },
   };
+}
+
+function isKeptOut({ status }: Pod): boolean {
+  return status?.containerStatuses?.some(({ state }) => state?.waiting?.reason === portInUse) ?? false;
 }
 
 function revisionOf({ metadata }: ReplicaSet): number {

@@ -1,7 +1,7 @@
 import { finished } from 'node:stream/promises';
 import type { ContainerContext, ImageProcess } from '@skipper/api';
 import type { PodExecOptions } from '../contracts.ts';
-import { spawnSupervised } from './supervised-process.ts';
+import { spawnSupervised, type HostsBinding } from './supervised-process.ts';
 
 export interface CommandStreams extends Pick<PodExecOptions, 'stdin' | 'stdout' | 'stderr'> {
   /** Sees what no stream is there for. */
@@ -15,7 +15,7 @@ const notFound = 127;
 /** Runs a command beside a container's process. @returns its exit code, once everything it wrote has been passed on. */
 export async function runCommand(
   image: ImageProcess,
-  context: ContainerContext,
+  context: ContainerContext & { hosts?: HostsBinding | undefined },
   argv: string[],
   { stdin, stdout, stderr, collect, signal }: CommandStreams,
 ): Promise<number> {
@@ -35,7 +35,8 @@ export async function runCommand(
     emit(result.stderr, stderr);
     return result.exitCode;
   }
-  const child = await spawnSupervised(command, { uid: context.uid, gid: context.gid, graceSeconds: 0, stdin: stdin !== undefined });
+  const { uid, gid, hosts } = context;
+  const child = await spawnSupervised(command, { uid, gid, hosts, graceSeconds: 0, stdin: stdin !== undefined });
   const abort = (): void => {
     child.kill();
     // Nobody reads any more, and what is not read would never end.

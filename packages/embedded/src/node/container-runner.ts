@@ -1,16 +1,21 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { KipError, type ContainerContext, type ImageProcess, type ImageResolver, type ProcessSpec } from '@skipper/api';
 import type { Container, ContainerState, ContainerStatus } from 'kubernetes-types/core/v1.d.ts';
+import { portInUse } from '../contracts.ts';
 import { createBackOff } from './back-off.ts';
 import { runCommand, type CommandStreams } from './command.ts';
 import { ContainerError } from './container-error.ts';
 import type { ContainerLog } from './container-log.ts';
+import { hostProcess, isHostProcess } from './host-process.ts';
 import { runLifecycleHook } from './lifecycle-hook.ts';
+import { addressInUse, takenPort } from './listening.ts';
 import type { ProcessRecords } from './process-records.ts';
 import { runProbes, unsupportedProbe } from './probes.ts';
-import { spawnSupervised, type Exit, type SupervisedProcess } from './supervised-process.ts';
+import { spawnSupervised, type Exit, type HostsBinding, type SupervisedProcess } from './supervised-process.ts';
 
 export type RestartPolicy = 'Always' | 'OnFailure' | 'Never';
+
+export type RunContext = ContainerContext & { hosts?: HostsBinding | undefined };
 
 /** What a container needs of its pod and node. */
 export interface ContainerHost {
@@ -21,7 +26,9 @@ export interface ContainerHost {
   readonly records: ProcessRecords;
   readonly graceSeconds: number;
   readonly restartPolicy: RestartPolicy;
-  context(container: Container, signal: AbortSignal): Promise<Omit<ContainerContext, 'run'>>;
+  context(container: Container, signal: AbortSignal): Promise<Omit<RunContext, 'run'>>;
+  /** Pods whose containers run and declare a port. */
+  podsOfPort(port: number): string[];
   changed(): void;
   event(type: 'Normal' | 'Warning', reason: string, message: string): void;
 }
@@ -31,7 +38,11 @@ const crashBackOff = { firstMs: 10_000, longestMs: 300_000 };
 const backOffForgottenAfterMs = 600_000;
 /** What is only missing (a Secret, a key) may come any moment. */
 const missingBackOff = { firstMs: 1_000, longestMs: 30_000 };
+const portLook = { firstMs: 100, longestMs: 2_000 };
 const progressEveryMs = 500;
+/** As much of its end as tells why a container failed, as the kubelet takes it. */
+const tailLength = 2_048;
+const tailLines = 80;
 const startedLookMs = 20;
 const outputAfterExitMs = 1_000;
 
@@ -44,13 +55,15 @@ export class ContainerRunner {
   #graceSeconds: number;
   #process: SupervisedProcess | undefined;
   #stopSignal: NodeJS.Signals = 'SIGTERM';
-  #current: { image: ImageProcess; context: ContainerContext } | undefined;
+  #current: { image: ImageProcess; context: RunContext } | undefined;
   #state: ContainerState = { waiting: { reason: 'ContainerCreating' } };
   #lastState: ContainerState;
   #restartCount: number;
   #ready = false;
   #started = false;
   #progressAt = 0;
+  /** The end of what the process said last. */
+  #tail = '';
 
   /** @param before what was known of the container when the cluster ran last. */
   constructor(container: Container, log: ContainerLog, host: ContainerHost, before: ContainerStatus | undefined) {
@@ -94,6 +107,7 @@ export class ContainerRunner {
     const crashes = createBackOff(crashBackOff.firstMs, crashBackOff.longestMs);
     const failures = createBackOff(crashBackOff.firstMs, crashBackOff.longestMs);
     const absences = createBackOff(missingBackOff.firstMs, missingBackOff.longestMs);
+    const collisions = createBackOff(missingBackOff.firstMs, missingBackOff.longestMs);
     let restarted = false;
     while (!this.#stopping.signal.aborted) {
       const begunAt = Date.now();
@@ -108,7 +122,8 @@ export class ContainerRunner {
           crashes.reset();
           restarted = false;
         }
-        if (restarted) await this.#backOff(crashes.next());
+        if (exit.exitCode !== 0 && addressInUse.test(this.#tail)) await this.#portTaken(collisions.next());
+        else if (restarted) await this.#backOff(crashes.next());
         restarted = true;
         this.#restartCount += 1;
       } catch (error) {
@@ -123,6 +138,14 @@ export class ContainerRunner {
       waiting: { reason: 'CrashLoopBackOff', message: `back-off ${ms / 1000}s restarting failed container=${this.container.name}` },
     });
     this.#host.event('Warning', 'BackOff', `Back-off restarting failed container ${this.container.name}`);
+    await this.#pause(ms);
+  }
+
+  /** It ended because it could not listen: no fault of its own that waiting would mend. */
+  async #portTaken(ms: number): Promise<void> {
+    const message = this.#portMessage(this.container.ports?.[0]?.containerPort);
+    this.#set({ waiting: { reason: portInUse, message } });
+    this.#host.event('Warning', portInUse, message);
     await this.#pause(ms);
   }
 
@@ -149,8 +172,7 @@ export class ContainerRunner {
     const unsupported = unsupportedProbe(this.container);
     if (unsupported) throw new ContainerError('CreateContainerError', unsupported);
     const reference = this.container.image ?? '';
-    const image = this.#host.images(reference);
-    if (!image) throw new KipError('engine-unavailable', `No program is known here for image "${reference}".`);
+    const image = this.#imageOf(reference);
     let fetched = false;
     const progress = (message: string): void => {
       if (!fetched) this.#host.event('Normal', 'Pulling', `Pulling image "${reference}": ${message}`);
@@ -161,12 +183,17 @@ export class ContainerRunner {
     this.#host.event(
       'Normal',
       'Pulled',
-      fetched ? `Successfully pulled image "${reference}"` : `Container image "${reference}" already present on machine`,
+      this.#isHost
+        ? 'The command runs as a process of this machine; its image is not used'
+        : fetched
+          ? `Successfully pulled image "${reference}"`
+          : `Container image "${reference}" already present on machine`,
     );
     const bare = await this.#host.context(this.container, signal);
+    await this.#portsAreFree(bare.podIP);
     signal.throwIfAborted();
     this.log.startRun();
-    const context: ContainerContext = { ...bare, run: (spec) => this.#runToEnd(spec, bare) };
+    const context: RunContext = { ...bare, run: (spec) => this.#runToEnd(spec, bare) };
     try {
       const spec = await image.start(context);
       signal.throwIfAborted();
@@ -177,13 +204,49 @@ export class ContainerRunner {
     }
   }
 
-  async #supervise(spec: ProcessSpec, image: ImageProcess, context: ContainerContext): Promise<Exit> {
+  #imageOf(reference: string): ImageProcess {
+    if (this.#isHost) return hostProcess(this.container);
+    const image = this.#host.images(reference);
+    if (image) return image;
+    throw new KipError('engine-unavailable', `No program is known here for image "${reference}".`, {
+      hint: 'The embedded cluster runs no containers: give this one a command, which runs as a process of this machine.',
+    });
+  }
+
+  get #isHost(): boolean {
+    return isHostProcess(this.container, this.#host.images);
+  }
+
+  /** Resolves when nobody else listens where this container would, or when it is to stop. */
+  async #portsAreFree(podIP: string): Promise<void> {
+    const looks = createBackOff(portLook.firstMs, portLook.longestMs);
+    for (let port; (port = await takenPort(podIP, this.container)) !== undefined && !this.#stopping.signal.aborted;) {
+      if (this.#state.waiting?.reason !== portInUse) this.#set({ waiting: { reason: portInUse, message: this.#portMessage(port) } });
+      const wait = looks.next();
+      if (wait === portLook.longestMs) this.#host.event('Warning', portInUse, this.#portMessage(port));
+      await this.#pause(wait);
+    }
+  }
+
+  #portMessage(port: number | undefined): string {
+    const holders = port === undefined ? [] : this.#host.podsOfPort(port);
+    const who = holders.length > 0 ? `by pod ${holders.join(' or ')}` : 'by another program';
+    return `port ${port ?? 'that it listens on'} of this machine is taken ${who}; every pod has an address of its own, so that all can have the port when each listens on its own address only, which is in $HOST`;
+  }
+
+  async #supervise(spec: ProcessSpec, image: ImageProcess, context: RunContext): Promise<Exit> {
     const { signal } = this.#stopping;
-    const child = await spawnSupervised(spec, { uid: context.uid, gid: context.gid, graceSeconds: this.#host.graceSeconds });
+    const child = await spawnSupervised(spec, {
+      uid: context.uid,
+      gid: context.gid,
+      hosts: context.hosts,
+      graceSeconds: this.#host.graceSeconds,
+    });
     const recordKey = `${this.#host.key}_${this.container.name}`;
     this.#host.records.add(recordKey, child.pid);
     const output = this.#collectOutput(child);
     this.#process = child;
+    this.#tail = '';
     this.#stopSignal = spec.stopSignal ?? 'SIGTERM';
     this.#current = { image, context };
     const startedAt = new Date().toISOString();
@@ -200,19 +263,26 @@ export class ContainerRunner {
     this.#process = undefined;
     this.#current = undefined;
     this.#ready = this.#started = false;
-    const cause = exit.signal ? { message: `killed by ${exit.signal}` } : {};
     const ended: ContainerState = {
       terminated: {
         exitCode: exit.exitCode,
         reason: exit.exitCode === 0 ? 'Completed' : 'Error',
         startedAt,
         finishedAt: new Date().toISOString(),
-        ...cause,
+        ...this.#causeOf(exit),
       },
     };
     this.#set(ended);
     this.#lastState = ended;
     return exit;
+  }
+
+  #causeOf({ exitCode, signal }: Exit): { message?: string } {
+    const { terminationMessagePolicy } = this.container;
+    const said =
+      terminationMessagePolicy === 'FallbackToLogsOnError' && exitCode !== 0 ? this.#tail.split('\n').slice(-tailLines).join('\n') : '';
+    const message = [said, signal ? `killed by ${signal}` : ''].filter((part) => part !== '').join('\n');
+    return message === '' ? {} : { message };
   }
 
   /** The hook comes first: until it is done, the container does not count as started. */
@@ -276,7 +346,10 @@ export class ContainerRunner {
     const ends = streams.map(
       (stream, index) =>
         new Promise<void>((resolve) => {
-          stream.setEncoding('utf8').on('data', (chunk: string) => this.log.append(String(index), chunk));
+          stream.setEncoding('utf8').on('data', (chunk: string) => {
+            this.log.append(String(index), chunk);
+            this.#tail = (this.#tail + chunk).slice(-tailLength);
+          });
           stream.once('error', () => resolve());
           stream.once('close', () => resolve());
         }),

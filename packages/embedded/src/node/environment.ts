@@ -3,14 +3,18 @@ import { ContainerError } from './container-error.ts';
 import { fieldOf, resourceFieldOf } from './pod-fields.ts';
 import type { References, Values } from './references.ts';
 
-/** The variables of a container, references resolved. @throws ContainerError for a reference to what does not exist. */
+/**
+ * The variables of a container, references resolved, after those of `base`, which they may refer to.
+ * @throws ContainerError for a reference to what does not exist.
+ */
 export async function environmentOf(
   pod: Pod,
   podIP: string,
   container: Container,
   references: References,
+  base: Readonly<Record<string, string>> = {},
 ): Promise<Record<string, string>> {
-  const env: Record<string, string> = {};
+  const env: Record<string, string> = { ...base };
   for (const { prefix = '', secretRef, configMapRef } of container.envFrom ?? []) {
     const source = secretRef ?? configMapRef;
     if (!source?.name) continue;

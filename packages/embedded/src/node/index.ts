@@ -10,10 +10,13 @@ import { createEventRecorder } from '../event-recorder.ts';
 import { openAddresses } from './addresses.ts';
 import { createBackOff } from './back-off.ts';
 import { nodeName, registerNode } from './node-object.ts';
-import type { Owner } from './ownership.ts';
 import { podEndpoints } from './pod-endpoints.ts';
+import { ownerOf } from './pod-owner.ts';
 import { PodWorker, type PodEnvironment } from './pod-worker.ts';
+import { findPrivateHosts, type PrivateHosts } from './private-hosts.ts';
 import { openProcessRecords } from './process-records.ts';
+import { createScheduler } from './scheduler.ts';
+import { createServiceHosts } from './service-hosts.ts';
 
 /** Longest that a process of a killed cluster may take to stop before it is killed. */
 const reapAfterMs = 10_000;
@@ -34,6 +37,13 @@ export async function startNode(client: KubeClient, { dataDir, enginesDir, image
   await registerNode(client);
   const closing = new AbortController();
   const recorder = createEventRecorder(client, 'node', log);
+  const serviceHosts = createServiceHosts(client, log);
+  let privateHosts: Promise<PrivateHosts | string> | undefined;
+  const tellOfPrivateHosts = (found: PrivateHosts | string): PrivateHosts | string => {
+    if (typeof found === 'string') log(`names of Services will not resolve in processes of this machine: ${found}`);
+    return found;
+  };
+  const scheduler = createScheduler(client, recorder, (pod) => void begin(pod), log);
   const environment: PodEnvironment = {
     client,
     nodeName,
@@ -46,7 +56,10 @@ export async function startNode(client: KubeClient, { dataDir, enginesDir, image
     log,
     reaped,
     closing: closing.signal,
-    ownerOf,
+    ownerOf: (pod) => ownerOf(pod, images),
+    podsOfPort: (port) => [...workers.values()].filter((worker) => worker.runsWith(port)).map(({ key }) => key),
+    serviceHosts,
+    privateHosts: () => (privateHosts ??= findPrivateHosts(dataDir).then(tellOfPrivateHosts)),
   };
   const workers = new Map<string, PodWorker>();
   const ending = new Map<string, Promise<void>>();
@@ -80,11 +93,8 @@ export async function startNode(client: KubeClient, { dataDir, enginesDir, image
     }
   };
   const beginNow = async (pod: Pod): Promise<void> => {
-    const { name, namespace, deletionTimestamp, deletionGracePeriodSeconds } = pod.metadata!;
-    if (!pod.spec?.nodeName && !deletionTimestamp) {
-      await client.patch(pods, name!, { metadata: { uid: pod.metadata!.uid }, spec: { nodeName } }, { namespace: namespace! });
-      recorder.record(referenceTo(pod), 'Normal', 'Scheduled', `Successfully assigned ${keyOf(pod)} to ${nodeName}`);
-    }
+    const { deletionTimestamp, deletionGracePeriodSeconds } = pod.metadata!;
+    if (!pod.spec?.nodeName && !deletionTimestamp && !(await scheduler.assign(pod))) return;
     const worker = new PodWorker(pod, environment);
     workers.set(worker.uid, worker);
     if (deletionTimestamp) void end(worker, pod, deletionGracePeriodSeconds ?? 0);
@@ -106,6 +116,7 @@ export async function startNode(client: KubeClient, { dataDir, enginesDir, image
   const onPod = (type: string, pod: Pod): Promise<void> | undefined => {
     const { uid, deletionTimestamp, deletionGracePeriodSeconds } = pod.metadata!;
     if (pod.spec?.nodeName && pod.spec.nodeName !== nodeName) return undefined;
+    if (type === 'DELETED') scheduler.forget(pod);
     const worker = workers.get(uid!);
     if (!worker) return type === 'DELETED' ? undefined : begin(pod);
     worker.update(pod);
@@ -136,8 +147,10 @@ export async function startNode(client: KubeClient, { dataDir, enginesDir, image
       closing.abort();
       unsubscribe();
       informer.close();
+      scheduler.close();
       await Promise.all([...workers.values()].map((worker) => worker.stop()));
       await Promise.all(ending.values());
+      serviceHosts.stop();
     },
   };
 }
@@ -158,15 +171,6 @@ function referenceTo({ metadata }: Pod): ObjectReference {
 
 function messageOf(error: Error): string {
   return error instanceof KipError && error.hint ? `${error.message} ${error.hint}` : error.message;
-}
-
-/** The account "nobody". A user that the system does not know would do for isolation between pods, but initdb wants to know its own name. */
-const unprivilegedId = 65_534;
-
-/** Who pods run as when the cluster runs as root. */
-function ownerOf(): Owner {
-  const id = process.getuid?.() === 0 ? unprivilegedId : undefined;
-  return { uid: id, gid: id };
 }
 
 async function removeForgottenPods(folder: string, known: ReadonlySet<string>): Promise<void> {

@@ -63,10 +63,15 @@ describe('a pod', () => {
   });
 
   it('of an image that nobody can have says so, and why', async () => {
-    await cluster.kube.create(pods, pod('imageless', idle, { container: { image: noProgram } }));
-    const waiting = await until('it says so', () => waitingOf('imageless'));
+    await cluster.kube.create(pods, pod('imageless', idle, { container: { image: noProgram, command: [] } }));
+    const waiting = await until('it says so', async () => {
+      const found = await waitingOf('imageless');
+      return found?.message && found;
+    });
     expect(['ErrImagePull', 'ImagePullBackOff']).toContain(waiting.reason);
-    expect(waiting.message).toContain('No program is known here for image "no-program:1".');
+    expect(waiting.message).toContain(
+      'No program is known here for image "no-program:1". The embedded cluster runs no containers: give this one a command, which runs as a process of this machine.',
+    );
     await until('it backs off', async () => (await waitingOf('imageless'))?.reason === 'ImagePullBackOff');
   });
 

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { pods, type ContainerContext, type ImageResolver } from '@skipper/api';
+import { pods, type ImageResolver } from '@skipper/api';
 import { hasReason, type KubeClient } from '@skipper/kube';
 import type { Container, ObjectReference, Pod, PodStatus } from 'kubernetes-types/core/v1.d.ts';
 import type { Log } from '../contracts.ts';
@@ -11,8 +11,9 @@ import type { Addresses } from './addresses.ts';
 import { createBackOff } from './back-off.ts';
 import { ContainerError } from './container-error.ts';
 import { ContainerLog } from './container-log.ts';
-import { ContainerRunner, type ContainerHost, type RestartPolicy } from './container-runner.ts';
+import { ContainerRunner, type ContainerHost, type RestartPolicy, type RunContext } from './container-runner.ts';
 import { environmentOf, expand } from './environment.ts';
+import { hostContext, hostsFileOf, type HostSupport } from './host-context.ts';
 import { hostPathsOf } from './mounts.ts';
 import { makePassable, type Owner } from './ownership.ts';
 import { podStatusOf } from './pod-status.ts';
@@ -22,7 +23,7 @@ import { StatusWriter } from './status-writer.ts';
 import { makeVolumes, type VolumePaths } from './volumes.ts';
 
 /** What every pod of the node shares. */
-export interface PodEnvironment {
+export interface PodEnvironment extends HostSupport {
   readonly client: KubeClient;
   readonly nodeName: string;
   /** Below it each pod has a folder, named by its uid. */
@@ -37,7 +38,9 @@ export interface PodEnvironment {
   readonly reaped: Promise<void>;
   /** Aborts when the cluster ends. */
   readonly closing: AbortSignal;
-  ownerOf(): Owner;
+  ownerOf(pod: Pod): Owner;
+  /** Pods whose containers run and declare a port. */
+  podsOfPort(port: number): string[];
 }
 
 const volumeBackOff = { firstMs: 50, longestMs: 5_000 };
@@ -52,6 +55,7 @@ export class PodWorker {
   readonly #environment: PodEnvironment;
   readonly #stopping = new AbortController();
   readonly #folder: string;
+  readonly #owner: Owner;
   readonly #reference: ObjectReference;
   readonly #status: StatusWriter;
   readonly #runners: ContainerRunner[];
@@ -72,6 +76,7 @@ export class PodWorker {
     this.uid = uid!;
     this.#folder = join(environment.podsFolder, this.uid);
     mkdirSync(this.#folder, { recursive: true, mode: 0o711 });
+    this.#owner = environment.ownerOf(pod);
     this.#reference = { apiVersion: 'v1', kind: 'Pod', name, namespace, uid };
     const { phase } = pod.status ?? {};
     if (phase === 'Succeeded' || phase === 'Failed') this.#finished = phase;
@@ -102,8 +107,7 @@ export class PodWorker {
     if (this.#finished) return;
     this.#status.changed();
     this.#living = this.#live().catch((error: Error) => {
-      if (!this.#stopping.signal.aborted)
-        this.#environment.log(`pod ${this.#reference.namespace}/${this.#reference.name}: ${error.stack ?? error.message}`);
+      if (!this.#stopping.signal.aborted) this.#environment.log(`pod ${this.key}: ${error.stack ?? error.message}`);
     });
     await Promise.race([this.#status.settled(), delay(toldAfterMs, undefined, { ref: false })]);
   }
@@ -111,6 +115,17 @@ export class PodWorker {
   /** Takes notice of a newer version of the pod. */
   update(pod: Pod): void {
     this.#pod = pod;
+  }
+
+  get key(): string {
+    return `${this.#reference.namespace}/${this.#reference.name}`;
+  }
+
+  /** Whether a container that declares this port runs now. */
+  runsWith(port: number): boolean {
+    return this.#runners.some(
+      ({ container, status }) => status.state?.running && container.ports?.some(({ containerPort }) => containerPort === port),
+    );
   }
 
   /** @returns the names to choose from when `container` is left out and there are several. */
@@ -158,7 +173,7 @@ export class PodWorker {
   }
 
   async #volumes(signal: AbortSignal): Promise<VolumePaths | undefined> {
-    const { client, ownerOf } = this.#environment;
+    const { client } = this.#environment;
     const backOff = createBackOff(volumeBackOff.firstMs, volumeBackOff.longestMs);
     while (!signal.aborted) {
       try {
@@ -168,7 +183,7 @@ export class PodWorker {
           pod: this.#pod,
           podIP: this.podIP,
           folder: this.#folder,
-          owner: ownerOf(),
+          owner: this.#owner,
           references: referencesOf(client, this.#reference.namespace!),
         });
         this.#message = undefined;
@@ -193,12 +208,13 @@ export class PodWorker {
   }
 
   #host(restartPolicy: RestartPolicy): ContainerHost {
-    const { images, enginesDir, records, recorder } = this.#environment;
+    const { images, enginesDir, records, recorder, podsOfPort } = this.#environment;
     return {
       key: this.uid,
       images,
       enginesDir,
       records,
+      podsOfPort,
       graceSeconds: this.#pod.spec?.terminationGracePeriodSeconds ?? 30,
       restartPolicy,
       context: (container, signal) => this.#context(container, signal),
@@ -207,17 +223,30 @@ export class PodWorker {
     };
   }
 
-  async #context(container: Container, signal: AbortSignal): Promise<Omit<ContainerContext, 'run'>> {
-    const { client, enginesDir, ownerOf } = this.#environment;
-    const owner = ownerOf();
-    const env = await environmentOf(this.#pod, this.podIP, container, referencesOf(client, this.#reference.namespace!));
+  async #context(container: Container, signal: AbortSignal): Promise<Omit<RunContext, 'run'>> {
+    const { client, enginesDir, images, recorder } = this.#environment;
+    const owner = this.#owner;
+    const { podIP } = this;
+    const host = await hostContext(container, {
+      pod: this.#pod,
+      podIP,
+      folder: this.#folder,
+      owner,
+      images,
+      support: this.#environment,
+      warn: (reason, message) => recorder.record(this.#reference, 'Warning', reason, message),
+    });
+    const env = await host.finish(
+      await environmentOf(this.#pod, podIP, container, referencesOf(client, this.#reference.namespace!), host.base),
+    );
     return {
       enginesDir,
       namespace: this.#reference.namespace!,
       podName: this.#reference.name!,
       containerName: container.name,
-      podIP: this.podIP,
+      podIP,
       env,
+      hosts: host.hosts,
       command: container.command?.map((word) => expand(word, env)),
       args: container.args?.map((word) => expand(word, env)),
       hostPath: await hostPathsOf(container, this.#volumePaths, join(this.#folder, 'root', container.name), owner, env),
@@ -272,6 +301,7 @@ export class PodWorker {
     if (this.#pod.metadata?.finalizers?.length)
       await Promise.race([this.#status.settled(), delay(lastStatusWithinMs, undefined, { ref: false })]);
     await this.#status.close();
+    this.#environment.serviceHosts.close(hostsFileOf(this.#folder));
     await rm(this.#folder, { recursive: true, force: true });
     const { client, closing } = this.#environment;
     const { name, namespace } = this.#reference;

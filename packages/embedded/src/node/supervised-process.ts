@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import type { ProcessSpec } from '@skipper/api';
+import { exportsOf, type PrivateHosts } from './private-hosts.ts';
 
 /**
  * Becomes the program, and leaves a watcher behind that asks it to stop when the cluster's end of descriptor 3 closes, however the
@@ -26,6 +27,16 @@ sig=$1 grace=$2; shift 2
 } >/dev/null 2>&1 </dev/null &
 exec 3<&-
 exec "$@"`;
+
+/** The environment comes by descriptor 4, for what comes before this must not obey it. */
+const readEnvironment = 'eval "$(cat <&4)"; exec 4<&-';
+const noEnvironment = { PATH: '/usr/bin:/bin' };
+
+/** A file that a process sees in place of /etc/hosts. */
+export interface HostsBinding {
+  file: string;
+  way: PrivateHosts;
+}
 
 export interface Exit {
   exitCode: number;
@@ -53,6 +64,8 @@ export interface SpawnOptions {
   graceSeconds: number;
   /** Whether standard input is a pipe; otherwise it is empty. */
   stdin?: boolean;
+  /** What the process is to see in place of /etc/hosts; the machine's own when undefined, and where its variables have names that no shell takes. */
+  hosts?: HostsBinding | undefined;
 }
 
 const signalNumbers: Partial<Record<NodeJS.Signals, number>> = {
@@ -72,17 +85,27 @@ const signalNumbers: Partial<Record<NodeJS.Signals, number>> = {
  */
 export async function spawnSupervised(
   spec: ProcessSpec,
-  { uid, gid, graceSeconds, stdin = false }: SpawnOptions,
+  { uid, gid, graceSeconds, stdin = false, hosts }: SpawnOptions,
 ): Promise<SupervisedProcess> {
   const stopSignal = (spec.stopSignal ?? 'SIGTERM').slice('SIG'.length);
-  const child = spawn('/bin/sh', ['-c', supervisor, 'sh', stopSignal, String(Math.ceil(graceSeconds)), spec.file, ...spec.args], {
+  const env = spec.env ?? {};
+  const exports = hosts?.way.beginsAsRoot ? exportsOf(env) : undefined;
+  const script = exports === undefined ? supervisor : readEnvironment + supervisor;
+  const argv = ['/bin/sh', '-c', script, 'sh', stopSignal, String(Math.ceil(graceSeconds)), spec.file, ...spec.args];
+  const isPrivate = hosts !== undefined && (!hosts.way.beginsAsRoot || exports !== undefined);
+  const [program = '', ...args] = isPrivate ? hosts.way.command(hosts.file, argv, { uid, gid }) : argv;
+  const child = spawn(program, args, {
     detached: true,
-    stdio: [stdin ? 'pipe' : 'ignore', 'pipe', 'pipe', 'pipe'],
-    env: spec.env ?? {},
+    stdio: [stdin ? 'pipe' : 'ignore', 'pipe', 'pipe', 'pipe', ...(exports === undefined ? [] : ['pipe' as const])],
+    env: exports === undefined ? env : noEnvironment,
     ...(spec.cwd === undefined ? {} : { cwd: spec.cwd }),
-    ...(uid === undefined ? {} : { uid, gid: gid ?? uid }),
+    ...(uid === undefined || exports !== undefined ? {} : { uid, gid: gid ?? uid }),
   });
   await started(child);
+  const environment = child.stdio[4] as Writable | undefined;
+  // It may be killed before it has read it.
+  environment?.on('error', () => undefined);
+  environment?.end(exports);
   const pid = child.pid!;
   // Its other end closes when the program ends; that is no news.
   child.stdio[3]?.on('error', () => undefined);

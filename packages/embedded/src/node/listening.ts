@@ -1,0 +1,32 @@
+import { connect } from 'node:net';
+import type { Container } from 'kubernetes-types/core/v1.d.ts';
+
+/** Whoever listens on this machine takes a connection at once. */
+const answerWithinMs = 1_000;
+
+/** How programs say that they could not listen: Node, and everybody who prints the system's own words. */
+export const addressInUse = /EADDRINUSE|address already in use/i;
+
+/**
+ * The first of a container's ports that is taken at its address before it has started: by a program that listens on all addresses of the
+ * machine. Asked by a connection, for a trial of listening would be in the way of those that are starting.
+ */
+export async function takenPort(address: string, { ports = [] }: Container): Promise<number | undefined> {
+  for (const { containerPort, protocol = 'TCP' } of ports) {
+    if (protocol === 'TCP' && (await isTaken(address, containerPort))) return containerPort;
+  }
+  return undefined;
+}
+
+function isTaken(host: string, port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: answerWithinMs });
+    const settle = (taken: boolean): void => {
+      socket.destroy();
+      resolve(taken);
+    };
+    socket.once('connect', () => settle(true));
+    socket.once('timeout', () => settle(false));
+    socket.on('error', () => settle(false));
+  });
+}
