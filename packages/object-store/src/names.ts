@@ -22,6 +22,10 @@ export function checkKey(key: string): void {
   if (!isStorable(key)) throw new S3Error('XMinioInvalidObjectName');
 }
 
+export function isKey(key: string): boolean {
+  return !hasDotSegment(key) && Buffer.byteLength(key) <= maxKeyBytes && isStorable(key);
+}
+
 /** @throws S3Error when no key can begin with this. */
 export function checkPrefix(prefix: string): void {
   if (hasDotSegment(prefix)) throw new S3Error('XMinioInvalidResourceName');

@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { KipError } from '@skipper/api';
 import { allows, parsePolicy, type Attempt, type PolicyDocument } from './policy.ts';
@@ -182,9 +181,10 @@ function own<Value>(record: Record<string, Value>, key: string): Value | undefin
   return Object.hasOwn(record, key) ? record[key] : undefined;
 }
 
-/** Old or new, never a half, and durable when it returns. */
+/** Old or new, never a half, and durable when it returns. Only one at a time. */
 async function replaceFile(file: string, contents: string): Promise<void> {
-  const aside = `${file}.${randomBytes(4).toString('hex')}.new`;
+  const aside = `${file}.new`;
+  await rm(aside, { force: true });
   const handle = await open(aside, 'wx', 0o600);
   try {
     await handle.writeFile(contents);

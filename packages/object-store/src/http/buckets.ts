@@ -53,13 +53,3 @@ export async function getVersioning(call: Call): Promise<void> {
   call.storage.buckets.get(call.bucket);
   call.answerText(xmlDocument('VersioningConfiguration', '').slice(xmlHeader.length));
 }
-
-/** Everything belongs to whoever may use it; lists of rights for each object are not kept. */
-export async function getAcl(call: Call): Promise<void> {
-  call.require(call.key === '' ? 's3:GetBucketPolicy' : 's3:GetObject');
-  call.storage.buckets.get(call.bucket);
-  if (call.key !== '' && !(await call.storage.objects.find(call.bucket, call.key))) throw new S3Error('NoSuchKey');
-  call.answerText(
-    `${xmlHeader}<AccessControlPolicy><Owner><ID></ID><DisplayName></DisplayName></Owner><AccessControlList><Grant><Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser"><Type>CanonicalUser</Type></Grantee><Permission>FULL_CONTROL</Permission></Grant></AccessControlList></AccessControlPolicy>`,
-  );
-}

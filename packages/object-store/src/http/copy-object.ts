@@ -87,6 +87,7 @@ function directive(call: Call, header: string, what: string): boolean {
 /** Without moving bytes where that can be: the ETag of an object in one piece stays, and a checksum of all of it too. */
 async function copyContent(call: Call, original: ObjectRecord, content: OpenContent): Promise<{ stored: Stored; digests: Digests }> {
   const { contents } = call.storage.objects;
+  await call.storage.space.require(original.size);
   const wanted = algorithmNamed(call.header('x-amz-checksum-algorithm') ?? '') ?? algorithmNamed(original.checksum?.algorithm ?? '');
   const isKept = wanted === undefined || (original.checksum?.type === 'FULL_OBJECT' && original.checksum.algorithm === wanted.name);
   if (isKept && !original.etag.includes('-')) {

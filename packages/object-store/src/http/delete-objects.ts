@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { announcedChecksums } from '../checksums/incoming.ts';
 import { S3Error } from '../errors.ts';
-import { checkKey } from '../names.ts';
+import { isKey } from '../names.ts';
 import { childText, parseXml } from '../xml.ts';
 import type { Call } from './call.ts';
 
@@ -45,7 +45,7 @@ export async function deleteObjects(call: Call): Promise<void> {
 async function deleteOne(call: Call, key: string): Promise<S3Error | undefined> {
   try {
     call.require('s3:DeleteObject', { key });
-    checkKey(key);
+    if (!isKey(key)) throw new S3Error('XMinioInvalidObjectName');
     await call.storage.objects.delete(call.bucket, key);
     return undefined;
   } catch (error) {

@@ -53,6 +53,9 @@ export function tagsOf(call: Call): Record<string, string> | undefined {
   return checkTags([...new URLSearchParams(text)]);
 }
 
+/** Letters, numbers, spaces and what AWS lists beside them. */
+const tagText = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
+
 /** @throws S3Error `InvalidTag`, `BadRequest` */
 export function checkTags(pairs: readonly (readonly [string, string])[]): Record<string, string> {
   if (pairs.length > maxTags) throw new S3Error('BadRequest', { message: `Tags cannot be more than ${maxTags}` });
@@ -60,8 +63,10 @@ export function checkTags(pairs: readonly (readonly [string, string])[]): Record
   if (Object.keys(tags).length < pairs.length)
     throw new S3Error('InvalidTag', { message: 'Cannot provide multiple Tags with the same key' });
   for (const [name, value] of pairs) {
-    if (name === '' || name.length > 128) throw new S3Error('InvalidTag', { message: 'The TagKey you have provided is invalid' });
-    if (value.length > 256) throw new S3Error('InvalidTag', { message: 'The TagValue you have provided is invalid' });
+    if (name === '' || name.length > 128 || !tagText.test(name))
+      throw new S3Error('InvalidTag', { message: 'The TagKey you have provided is invalid' });
+    if (value.length > 256 || !tagText.test(value))
+      throw new S3Error('InvalidTag', { message: 'The TagValue you have provided is invalid' });
   }
   return tags;
 }

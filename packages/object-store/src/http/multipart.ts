@@ -68,6 +68,7 @@ export async function uploadPartCopy(call: Call): Promise<void> {
     const { start, length } = copyRange(call.header('x-amz-copy-source-range'), record.size);
     if (length > maxPartBytes) throw new S3Error('EntityTooLarge');
     const upload = await uploads.get(call.bucket, call.key, id);
+    await call.storage.space.require(length);
     const { stored, digests } = await copyBytes(content.read(start, length), upload.checksum?.algorithm, (bytes) =>
       objects.contents.storeFile(bytes),
     );

@@ -31,7 +31,9 @@ export async function receive(
   maxBytes: number,
   store: (source: AsyncIterable<Buffer>) => Promise<Stored>,
 ): Promise<{ stored: Stored; digests: Digests }> {
-  if (call.bodyLength() > maxBytes) throw new S3Error('EntityTooLarge');
+  const length = call.bodyLength();
+  if (length > maxBytes) throw new S3Error('EntityTooLarge');
+  await call.storage.space.require(length);
   const announced = announcedChecksums((name) => call.header(name));
   let digests: Digests | undefined;
   const stored = await store(digesting(call.body(), announced, call.trailers, (computed) => (digests = computed)));

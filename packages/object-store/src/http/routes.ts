@@ -1,5 +1,5 @@
-import { S3Error, type S3ErrorCode } from '../errors.ts';
-import { createBucket, deleteBucket, getAcl, getLocation, getVersioning, headBucket, listBuckets } from './buckets.ts';
+import { S3Error } from '../errors.ts';
+import { createBucket, deleteBucket, getLocation, getVersioning, headBucket, listBuckets } from './buckets.ts';
 import type { Call } from './call.ts';
 import { completeUpload } from './complete-upload.ts';
 import { copyObject } from './copy-object.ts';
@@ -9,26 +9,15 @@ import { listObjectsV1, listObjectsV2, listVersions } from './list-objects.ts';
 import { listParts, listUploads } from './list-uploads.ts';
 import { abortUpload, createUpload, uploadPart, uploadPartCopy } from './multipart.ts';
 import { putObject } from './put-object.ts';
+import { fixed, getAcl, getSetting, putAcl, unset } from './settings.ts';
 import { deleteTagging, getTagging, putTagging } from './tagging.ts';
 
 type Handler = (call: Call) => Promise<void>;
 
-/** Settings of buckets that there are none of here: asked for, the answer is that it has none; making one is refused. */
-const unset: Record<string, S3ErrorCode> = {
-  policy: 'NoSuchBucketPolicy',
-  lifecycle: 'NoSuchLifecycleConfiguration',
-  cors: 'NoSuchCORSConfiguration',
-  website: 'NoSuchWebsiteConfiguration',
-  encryption: 'ServerSideEncryptionConfigurationNotFoundError',
-  tagging: 'NoSuchTagSet',
-  'object-lock': 'ObjectLockConfigurationNotFoundError',
-  replication: 'ReplicationConfigurationNotFoundError',
-};
-
 /** Words in the query that make a request one about something else than the bucket or object itself. */
 const bucketAspects = new Set([
   ...Object.keys(unset),
-  'accelerate',
+  ...Object.keys(fixed),
   'acl',
   'analytics',
   'delete',
@@ -36,13 +25,9 @@ const bucketAspects = new Set([
   'intelligent-tiering',
   'inventory',
   'location',
-  'logging',
   'metrics',
-  'notification',
   'ownershipControls',
-  'policyStatus',
   'publicAccessBlock',
-  'requestPayment',
   'uploads',
   'versioning',
   'versions',
@@ -74,7 +59,10 @@ const bucket: Record<string, Handler> = {
   'GET uploads': listUploads,
   'GET acl': getAcl,
   'POST delete': deleteObjects,
-  ...Object.fromEntries(Object.keys(unset).map((aspect) => [`GET ${aspect}`, (call: Call) => answerUnset(call, unset[aspect]!)])),
+  'PUT acl': putAcl,
+  ...Object.fromEntries(
+    [...Object.keys(unset), ...Object.keys(fixed)].map((name) => [`GET ${name}`, (call: Call) => getSetting(call, name)]),
+  ),
 };
 
 const object: Record<string, Handler> = {
@@ -86,6 +74,7 @@ const object: Record<string, Handler> = {
   'PUT tagging': putTagging,
   'DELETE tagging': deleteTagging,
   'GET acl': getAcl,
+  'PUT acl': putAcl,
   'POST uploads': createUpload,
   'GET uploadId': listParts,
   'PUT uploadId': (call) => (call.header('x-amz-copy-source') === undefined ? uploadPart(call) : uploadPartCopy(call)),
@@ -102,12 +91,6 @@ export function handlerFor(call: Call, method: string): Handler {
   if (handler) return handler;
   if (aspect !== '') throw new S3Error('NotImplemented');
   return unsupported(call, method);
-}
-
-async function answerUnset(call: Call, code: S3ErrorCode): Promise<void> {
-  call.require('s3:GetBucketLocation');
-  call.storage.buckets.get(call.bucket);
-  throw new S3Error(code);
 }
 
 function unsupported(call: Call, method: string): never {

@@ -31,6 +31,7 @@ export class IndexDatabase {
   readonly #folder: string;
   #level: Level;
   #healthy = true;
+  #reopening: Promise<void> | undefined;
   #queue: Pending[] = [];
   #writing: Promise<void> | undefined;
 
@@ -52,21 +53,21 @@ export class IndexDatabase {
   }
 
   async get(key: string): Promise<Buffer | undefined> {
-    return await this.#level.get(key);
+    return await (await this.#open()).get(key);
   }
 
   async getMany(keys: string[]): Promise<(Buffer | undefined)[]> {
-    return await this.#level.getMany(keys);
+    return await (await this.#open()).getMany(keys);
   }
 
   /** From `from` on, `to` excluded, in the order of their bytes. The caller closes it. */
-  range(from: string | Buffer, to: string | Buffer): RangeIterator {
-    return rangeIterator(this.#level, Buffer.from(from), Buffer.from(to));
+  async range(from: string | Buffer, to: string | Buffer): Promise<RangeIterator> {
+    return rangeIterator(await this.#open(), Buffer.from(from), Buffer.from(to));
   }
 
   /** All keys and values that begin with `prefix`. */
   async *entries(prefix: string): AsyncIterable<[key: string, value: Buffer]> {
-    const iterator = this.range(prefix, endOf(prefix));
+    const iterator = await this.range(prefix, endOf(prefix));
     try {
       for (;;) {
         const batch = await iterator.nextv(1000);
@@ -96,8 +97,8 @@ export class IndexDatabase {
       const batch = this.#queue;
       this.#queue = [];
       try {
-        if (!this.#healthy) await this.#reopen();
-        await this.#level.batch(
+        const level = await this.#open();
+        await level.batch(
           batch.flatMap(({ changes }) =>
             changes.map(({ key, value }) => (value === undefined ? { type: 'del' as const, key } : { type: 'put' as const, key, value })),
           ),
@@ -123,10 +124,19 @@ export class IndexDatabase {
     }
   }
 
+  /** After a failure it may be that it can be opened only later, when the disk has space. */
+  async #open(): Promise<Level> {
+    if (!this.#healthy) await this.#reopen();
+    return this.#level;
+  }
+
   async #reopen(): Promise<void> {
-    await this.#level.close().catch(() => {});
-    this.#level = await openLevel(this.#folder);
-    this.#healthy = true;
+    this.#reopening ??= (async () => {
+      await this.#level.close().catch(() => {});
+      this.#level = await openLevel(this.#folder);
+      this.#healthy = true;
+    })().finally(() => (this.#reopening = undefined));
+    await this.#reopening;
   }
 
   async #landed(changes: readonly Change[]): Promise<boolean> {

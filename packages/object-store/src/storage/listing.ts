@@ -35,7 +35,7 @@ export async function listObjects(index: IndexDatabase, bucket: string, options:
   const base = Buffer.byteLength(keys.object(bucket, ''));
   // Zero is the lowest byte: right after the key itself.
   const from = isAfter(after, prefix) ? `${after}\0` : prefix;
-  const iterator = index.range(keys.object(bucket, from), endOf(keys.object(bucket, prefix)));
+  const iterator = await index.range(keys.object(bucket, from), endOf(keys.object(bucket, prefix)));
   let last = '';
   try {
     let skip = afterCommonPrefix(options);

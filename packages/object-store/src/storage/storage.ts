@@ -4,6 +4,7 @@ import { S3Error } from '../errors.ts';
 import { Blobs } from './blobs.ts';
 import { Buckets } from './buckets.ts';
 import { Contents } from './contents.ts';
+import { DiskSpace } from './disk-space.ts';
 import { IndexDatabase } from './index-database.ts';
 import { listObjects, type ListOptions, type Listing } from './listing.ts';
 import { Objects } from './objects.ts';
@@ -15,11 +16,13 @@ export class Storage {
   readonly buckets: Buckets;
   readonly objects: Objects;
   readonly uploads: Uploads;
+  readonly space: DiskSpace;
   readonly #index: IndexDatabase;
   readonly #sweeping: Promise<void>;
 
-  private constructor(index: IndexDatabase, buckets: Buckets, blobs: Blobs, log: (message: string) => void) {
+  private constructor(folder: string, index: IndexDatabase, buckets: Buckets, blobs: Blobs, log: (message: string) => void) {
     this.#index = index;
+    this.space = new DiskSpace(folder);
     this.buckets = buckets;
     this.objects = new Objects(index, buckets, blobs, new Contents(index, blobs));
     this.uploads = new Uploads(index, buckets, blobs);
@@ -35,7 +38,7 @@ export class Storage {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const index = await IndexDatabase.open(join(folder, 'index'));
     try {
-      return new Storage(index, await Buckets.open(index), new Blobs(join(folder, 'blobs')), log);
+      return new Storage(folder, index, await Buckets.open(index), new Blobs(join(folder, 'blobs')), log);
     } catch (error) {
       await index.close();
       throw error;

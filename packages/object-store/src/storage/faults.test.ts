@@ -1,0 +1,116 @@
+import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startObjectStore, type ObjectStore } from '../object-store.ts';
+import { signedRequest, type RawRequest } from '../test-client.fixture.ts';
+import { credentials, useStore } from '../test-store.fixture.ts';
+
+const canMount = process.platform === 'linux' && process.getuid?.() === 0;
+
+describe.skipIf(!canMount)('on a disk that is full (needs root, to mount a small one)', () => {
+  let folder: string;
+  let store: ObjectStore;
+  const signed = (options: Partial<RawRequest>) =>
+    signedRequest({ endpoint: store.endpoint, ...credentials }, { method: 'GET', path: '/full', ...options });
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'kip-full-'));
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=128m', 'tmpfs', folder]);
+    store = await startObjectStore({ dataDir: join(folder, 'data'), host: '127.0.0.1', port: 0, credentials });
+    await signed({ method: 'PUT' });
+  });
+  afterAll(async () => {
+    await store?.close();
+    execFileSync('umount', [folder]);
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('says so, keeps what was there, and goes on once there is space', async () => {
+    const small = randomBytes(10_000);
+    expect(await signed({ method: 'PUT', path: '/full/kept', body: small })).toMatchObject({ status: 200 });
+    const large = randomBytes(8 << 20);
+    const full = { status: 507, code: 'XMinioStorageFull' };
+    let count = 0;
+    for (; count < 20; count++) {
+      const answer = await signed({ method: 'PUT', path: `/full/large-${count}`, body: large });
+      if (answer.status !== 200) {
+        expect(answer).toMatchObject(full);
+        break;
+      }
+    }
+    expect(count).toBeGreaterThan(1);
+    expect(count).toBeLessThan(20);
+    expect(await signed({ path: `/full/large-${count}` })).toMatchObject({ status: 404 });
+    // Beyond what the store leaves free, others may take the rest.
+    await writeFile(join(folder, 'others'), Buffer.alloc(200 << 20)).catch(() => {});
+    expect(await signed({ method: 'PUT', path: '/full/small', body: small })).toMatchObject(full);
+    expect((await signed({ path: '/full/kept' })).body.equals(small)).toBe(true);
+    expect((await signed({ path: '/full/large-0' })).body.equals(large)).toBe(true);
+    const deleted = await signed({ method: 'DELETE', path: '/full/large-1' });
+    expect([204, 507]).toContain(deleted.status);
+    execFileSync('mount', ['-o', 'remount,size=192m', folder]);
+    await expect.poll(async () => (await signed({ method: 'DELETE', path: '/full/large-0' })).status).toBe(204);
+    expect(await signed({ method: 'PUT', path: `/full/large-${count}`, body: large })).toMatchObject({ status: 200 });
+    expect((await signed({ path: '/full/kept' })).body.equals(small)).toBe(true);
+  }, 120_000);
+});
+
+describe('many at once', () => {
+  const { account } = useStore();
+  const signed = (options: Partial<RawRequest>) => signedRequest(account(), { method: 'GET', path: '/many', ...options });
+  beforeAll(async () => void (await signed({ method: 'PUT' })));
+
+  it('on one key leave one of them, and readers never see a half', async () => {
+    const bodies = Array.from({ length: 40 }, (_, at) => Buffer.alloc(at % 2 ? 30_000 : 500, `${at};`));
+    const read = async () => {
+      const { status, body } = await signed({ path: '/many/one' });
+      if (status === 200) expect(bodies.some((one) => one.equals(body))).toBe(true);
+      else expect(status).toBe(404);
+    };
+    await Promise.all(
+      bodies.flatMap((body, at) => [
+        signed({ method: at % 5 === 0 ? 'DELETE' : 'PUT', path: '/many/one', ...(at % 5 === 0 ? {} : { body }) }),
+        read(),
+        read(),
+      ]),
+    );
+    await read();
+  });
+
+  it('that want a key to be new leave the first', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, at) => signed({ method: 'PUT', path: '/many/new', body: `${at}`, headers: { 'if-none-match': '*' } })),
+    );
+    const [won, ...others] = answers.map(({ status }) => status).toSorted();
+    expect([won, new Set(others)]).toEqual([200, new Set([412])]);
+    const winner = answers.findIndex(({ status }) => status === 200);
+    expect((await signed({ path: '/many/new' })).body.toString()).toBe(`${winner}`);
+  });
+
+  it('cannot put into a bucket that is being deleted', async () => {
+    for (let round = 0; round < 10; round++) {
+      await signed({ method: 'PUT', path: '/fleeting' });
+      const [put, upload, removed] = await Promise.all([
+        signed({ method: 'PUT', path: '/fleeting/x', body: 'x' }),
+        signed({ method: 'POST', path: '/fleeting/y', query: { uploads: '' } }),
+        signed({ method: 'DELETE', path: '/fleeting' }),
+      ]);
+      expect([200, 404]).toContain(upload.status);
+      expect([put.status, removed.status]).toEqual(put.status === 200 ? [200, 409] : [404, 204]);
+      await signed({ method: 'DELETE', path: '/fleeting/x' });
+      await signed({ method: 'DELETE', path: '/fleeting' });
+    }
+  });
+
+  it('keep reading an object that is replaced and deleted meanwhile', async () => {
+    const body = randomBytes(8 << 20);
+    await signed({ method: 'PUT', path: '/many/read', body });
+    const reading = Promise.all(Array.from({ length: 4 }, () => signed({ path: '/many/read' })));
+    await signed({ method: 'PUT', path: '/many/read', body: 'other' });
+    await signed({ method: 'DELETE', path: '/many/read' });
+    for (const { status, body: received } of await reading)
+      expect(status === 404 || received.equals(body) || received.toString() === 'other').toBe(true);
+  });
+});
