@@ -23,9 +23,9 @@ import {
   type StatefulService,
   type StatefulServiceSpec,
 } from '@skipper/api';
-import { createImageResolver } from '@skipper/engines';
 import { createClient, hasReason, loadKubeconfig, resolveCluster, type KubeClient } from '@skipper/kube';
 import { startOperator } from '@skipper/operator';
+import { images } from './support/operated-cluster.ts';
 
 /** The operator against a whole cluster: the one that KUBECONFIG names, else an embedded one of its own. */
 
@@ -69,7 +69,7 @@ async function startEmbedded(): Promise<string> {
   const cluster = await startCluster({
     dataDir,
     port: 0,
-    images: createImageResolver({ ownProgram: (name) => join(import.meta.dirname, '..', 'dist', 'programs', name) }),
+    images,
     enginesDir: join(tmpdir(), 'skipper-test-engines'),
     log: () => undefined,
   });

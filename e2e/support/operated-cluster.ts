@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
-import type { ImageProcess, ImageResolver, ResourceType } from '@skipper/api';
-import { resolveImage } from '@skipper/engines';
+import { join } from 'node:path';
+import type { ResourceType } from '@skipper/api';
+import { createImageResolver } from '@skipper/engines';
 import { createClient, loadKubeconfig, resolveCluster, type KubeClient } from '@skipper/kube';
 import { startOperator, type OperatorOptions } from '@skipper/operator';
 
@@ -42,13 +42,16 @@ export async function openOperatedCluster(): Promise<OperatedCluster> {
   };
 }
 
+/** As kip's own cluster has them, from the last build. */
+export const images = createImageResolver({ ownProgram: (name) => join(import.meta.dirname, '..', '..', 'dist', 'programs', name) });
+
 async function startEmbedded(): Promise<{ kubeconfig: string; close(): Promise<void> }> {
   const { startCluster } = await import('@skipper/embedded');
   const dataDir = await mkdtemp(join(tmpdir(), 'skipper-e2e-'));
   const cluster = await startCluster({
     dataDir,
     port: 0,
-    images: engineOrProcess,
+    images,
     enginesDir: join(tmpdir(), 'skipper-test-engines'),
     log: () => undefined,
   });
@@ -60,18 +63,6 @@ async function startEmbedded(): Promise<{ kubeconfig: string; close(): Promise<v
     },
   };
 }
-
-const engineOrProcess: ImageResolver = (image) => resolveImage(image) ?? process_;
-
-/** Runs the container's command as a process of this machine. */
-const process_: ImageProcess = {
-  prepare: async () => undefined,
-  start: async ({ command = [], args = [], env }) => ({
-    file: command[0]!,
-    args: [...command.slice(1), ...args],
-    env: { PATH: [dirname(process.execPath), process.env['PATH']].join(delimiter), ...env },
-  }),
-};
 
 /** A client of an operator that dies at the first request that fits: it gets no answer to that one and to none after it. */
 export function dyingAt(

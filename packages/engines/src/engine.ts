@@ -113,6 +113,8 @@ export interface EngineContext {
   version: string;
   /** Name of the Secret whose keys `username`, `password`, `database` hold the administrator's credentials. */
   credentialsSecret: string;
+  /** What the user asks of this engine beyond the specification: an annotation `skipper.dev/<type>-<name>` of the service is the option `<name>`. */
+  options?: Readonly<Record<string, string>>;
 }
 
 export interface Connection {

@@ -66,7 +66,7 @@ describe('a pod', () => {
     await cluster.kube.create(pods, pod('imageless', idle, { container: { image: noProgram, command: [] } }));
     const waiting = await until('it says so', async () => {
       const found = await waitingOf('imageless');
-      return found?.message && found;
+      return found?.message ? found : undefined;
     });
     expect(['ErrImagePull', 'ImagePullBackOff']).toContain(waiting.reason);
     expect(waiting.message).toContain(

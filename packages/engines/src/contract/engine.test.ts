@@ -1,9 +1,18 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { parseQuantity, compareQuantities } from '@skipper/api';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { parseQuantity, compareQuantities, type KipError } from '@skipper/api';
 import { createImageResolver, engines } from '../catalog.ts';
 import { drivers } from './drivers.ts';
 import { ownPrograms } from './own-programs.ts';
-import { ProcessPod } from './process-pod.ts';
+import { enginesDir, ProcessPod } from './process-pod.ts';
+
+const absences = new Map<string, string>();
+for (const { type } of engines) {
+  const { mayBeAbsent } = drivers[type] ?? {};
+  if (mayBeAbsent && !(await mayBeAbsent.isHere(enginesDir))) absences.set(type, mayBeAbsent.because);
+}
 
 describe.each(engines.map((engine) => [engine.type, engine] as const))('the engine %s', (type, engine) => {
   const driver = drivers[type];
@@ -62,7 +71,31 @@ describe.each(engines.map((engine) => [engine.type, engine] as const))('the engi
     });
   });
 
-  describe('as a process', slowly, () => {
+  const because = absences.get(type);
+  describe.runIf(because)(`which is not on this machine (${because})`, () => {
+    it('says that it is missing and how to have it, and leaves nothing behind', async () => {
+      const empty = await mkdtemp(join(tmpdir(), 'skipper-no-engine-'));
+      vi.stubEnv('KIP_DOWNLOADS', empty);
+      try {
+        const preparing = engine
+          .process(engine.defaultVersion, ownPrograms)
+          .prepare({ enginesDir: join(empty, 'engines'), progress: () => undefined, signal: AbortSignal.timeout(20_000) });
+        const error = await preparing.then(
+          () => expect.unreachable('it was found'),
+          (reason: KipError) => reason,
+        );
+        expect(error.code).toBe('engine-unavailable');
+        expect(error.message).toContain(engine.title);
+        expect(error.hint).toMatch(/Install .+ KIP_DOWNLOADS/);
+        expect(await readdir(join(empty, 'engines'))).toEqual([]);
+      } finally {
+        vi.unstubAllEnvs();
+        await rm(empty, { recursive: true });
+      }
+    });
+  });
+
+  describe.runIf(!because)('as a process', slowly, () => {
     let pod: ProcessPod;
     beforeAll(async () => {
       pod = await ProcessPod.create(engine);
@@ -105,7 +138,7 @@ describe.each(engines.map((engine) => [engine.type, engine] as const))('the engi
     });
   });
 
-  it('starts in the end, whenever a first start is killed', slowly, async () => {
+  it.runIf(!because)('starts in the end, whenever a first start is killed', slowly, async () => {
     const pod = await ProcessPod.create(engine);
     try {
       for (const afterMs of killsAfterMs) await pod.startAndKill(afterMs);

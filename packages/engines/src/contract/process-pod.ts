@@ -7,7 +7,7 @@ import { administrator, type Engine } from '../engine.ts';
 import { ownPrograms } from './own-programs.ts';
 
 /** Downloads are kept between runs. */
-const enginesDir = join(tmpdir(), 'skipper-test-engines');
+export const enginesDir = join(tmpdir(), 'skipper-test-engines');
 /** An account of no importance, when the tests run as root: servers refuse root. */
 const podUser = process.getuid?.() === 0 ? 65_534 : undefined;
 

@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, readlink, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { hasCode, KipError } from '@skipper/api';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { fetchArchive, type ArchiveOptions } from './archive.ts';
+import { fetchArchive, type ArchiveOptions, type MakerArchive } from './archive.ts';
 import { makerArchive, rangeHandler, serveArchive, tarGz, type ArchiveServer, type TarEntry } from './archive-server.fixture.ts';
 
 const program: TarEntry = { name: 'thing-1.2.3/bin/thing', content: '#!/bin/sh\necho thing\n', mode: 0o755 };
@@ -247,6 +247,31 @@ describe('a server', () => {
     server.answer((_, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(body));
     await fetchArchive(archive(), folder, quick());
     await expectWhole();
+  });
+});
+
+describe('a checksum that is published beside the archive', () => {
+  const beside = (): MakerArchive => ({ ...archive(), checksum: { algorithm: 'sha256', beside: '.sha256' } });
+  const answerWith = (sum: string): void =>
+    server.answer((request, response) => (request.url?.endsWith('.sha256') ? response.end(sum) : rangeHandler(body)(request, response)));
+
+  it.each([
+    ['alone', (hex: string) => hex],
+    ['as sha256sum writes it', (hex: string) => `${hex.toUpperCase()}  thing-1.2.3-linux-x64.tar.gz\n`],
+  ])('is taken %s', async (_, written) => {
+    answerWith(written(createHash('sha256').update(body).digest('hex')));
+    await fetchArchive(beside(), folder, quick());
+    await expectWhole();
+  });
+  it.each([
+    ['another', 'a'.repeat(64), /its sha256 differs/],
+    ['half of one', 'a'.repeat(32), /\.sha256 holds no sha256 checksum/],
+    ['none', '<html>', /\.sha256 holds no sha256 checksum/],
+    ['far more', 'a'.repeat(100_000), /holds more than the 4096 bytes/],
+  ])('is not: %s', async (_, written, message) => {
+    answerWith(written);
+    expect((await failure(fetchArchive(beside(), folder, quick()))).message).toMatch(message);
+    await expectNothing();
   });
 });
 

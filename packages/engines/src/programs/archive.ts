@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { copyFile, readdir, readlink, realpath, statfs } from 'node:fs/promises';
+import { copyFile, readdir, readFile, readlink, realpath, statfs } from 'node:fs/promises';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
@@ -13,14 +13,17 @@ const run = promisify(execFile);
 /** Names the folder that archives are taken from instead of their makers' servers: an http or https address, a file address or a path. */
 const baseVariable = 'KIP_DOWNLOADS';
 
+/** Known beforehand, in hex; or what the maker publishes in a file beside the archive, by what its name adds. */
+export type ArchiveChecksum = { algorithm: keyof Checksums } & ({ hex: string } | { beside: string });
+
 /** Programs as their makers publish them for one platform: a tar archive with one folder in it. */
 export interface MakerArchive {
   /** For example `MongoDB 8.0.15`. */
   title: string;
   /** Where the maker publishes it. The last part of the path is the file's name. */
   url: string;
-  /** Of the archive, in hex: nothing else is unpacked. */
-  checksum: { algorithm: keyof Checksums; hex: string };
+  /** Nothing that has another one is unpacked. */
+  checksum: ArchiveChecksum;
   /** How to have the program without the archive, as a sentence. */
   otherwise: string;
 }
@@ -32,6 +35,9 @@ export interface ArchiveOptions extends Waiting, Pick<DownloadOptions, 'stallMs'
 
 /** More than any archive of an engine has, in bytes. */
 const largest = 4 * 2 ** 30;
+const largestChecksumFile = 4096;
+/** In hex digits. */
+const checksumLength = { sha256: 64, sha512: 128 };
 /** With less than this a disk counts as full. */
 const almostNothing = 1 << 20;
 
@@ -43,8 +49,9 @@ export function fetchArchive(archive: MakerArchive, folder: string, options: Arc
   return makeWholeFolder(folder, options, async (work) => {
     try {
       const file = join(work.temporary, 'archive');
+      const wanted = await wantedChecksum(archive, work, options);
       const actual = await obtain(archive, file, work, options);
-      if (actual[archive.checksum.algorithm] !== archive.checksum.hex.toLowerCase())
+      if (actual[archive.checksum.algorithm] !== wanted)
         throw new Error(`${source(archive).shown} is not the file that was published: its ${archive.checksum.algorithm} differs`);
       work.progress(`unpacking ${archive.title}`, 0.9);
       await unpack(file, work);
@@ -63,7 +70,7 @@ interface Source {
   shown: string;
 }
 
-function source(archive: MakerArchive): Source {
+function source(archive: Pick<MakerArchive, 'url'>): Source {
   const base = process.env[baseVariable];
   const published = new URL(archive.url);
   if (!base) return { url: published, shown: shown(published) };
@@ -77,7 +84,20 @@ function source(archive: MakerArchive): Source {
   return { url, shown: url.protocol === 'file:' ? fileURLToPath(url) : shown(url) };
 }
 
-const fileName = ({ url }: MakerArchive): string => url.slice(url.lastIndexOf('/') + 1);
+const fileName = ({ url }: Pick<MakerArchive, 'url'>): string => url.slice(url.lastIndexOf('/') + 1);
+
+/** In the form of `sha256sum`: the checksum, and then perhaps the name. */
+async function wantedChecksum(archive: MakerArchive, work: Work, options: ArchiveOptions): Promise<string> {
+  const { checksum } = archive;
+  if ('hex' in checksum) return checksum.hex.toLowerCase();
+  const from = source({ url: `${archive.url}${checksum.beside}` });
+  const file = join(work.temporary, 'checksum');
+  if (from.url.protocol === 'file:') await copyFile(from.url, file);
+  else await download(from.url, file, { ...options, progress: () => undefined, largest: largestChecksumFile, signal: work.signal });
+  const hex = /^[0-9a-f]+(?=\s|$)/i.exec(await readFile(file, 'utf8'))?.[0];
+  if (hex?.length !== checksumLength[checksum.algorithm]) throw new Error(`${from.shown} holds no ${checksum.algorithm} checksum`);
+  return hex.toLowerCase();
+}
 
 async function obtain(archive: MakerArchive, file: string, work: Work, options: ArchiveOptions): Promise<Checksums> {
   const from = source(archive);

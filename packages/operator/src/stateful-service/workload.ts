@@ -6,6 +6,7 @@ import { nameOf, namespaceOf } from '../ownership.ts';
 import { childLabels, ownerReference, selectorLabels } from './ownership.ts';
 
 const dataVolume = 'data';
+const optionPrefix = 'skipper.dev/';
 
 /** One pod that meets the restricted Pod Security Standard. https://kubernetes.io/docs/concepts/security/pod-security-standards/ */
 export function statefulSet(service: StatefulService, engine: Engine, version: string): StatefulSet {
@@ -46,7 +47,11 @@ export function statefulSet(service: StatefulService, engine: Engine, version: s
 }
 
 function container(service: StatefulService, engine: Engine, version: string): Container {
-  const own = engine.container({ version, credentialsSecret: childNames.credentials(nameOf(service)) });
+  const own = engine.container({
+    version,
+    credentialsSecret: childNames.credentials(nameOf(service)),
+    options: optionsOf(service, engine),
+  });
   const mounts: VolumeMount[] = [
     { name: dataVolume, mountPath: engine.dataPath },
     ...engine.scratchPaths.map((path, index) => ({ name: scratchName(index), mountPath: path })),
@@ -62,6 +67,16 @@ function container(service: StatefulService, engine: Engine, version: string): C
     securityContext: { allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: { drop: ['ALL'] } },
     volumeMounts: mounts,
   };
+}
+
+/** The annotations `skipper.dev/<type>-<option>`: the engine's folder knows what they mean. */
+function optionsOf(service: StatefulService, engine: Engine): Record<string, string> {
+  const prefix = `${optionPrefix}${engine.type}-`;
+  return Object.fromEntries(
+    Object.entries(service.metadata?.annotations ?? {}).flatMap(([name, value]) =>
+      name.startsWith(prefix) ? [[name.slice(prefix.length), value]] : [],
+    ),
+  );
 }
 
 /**
