@@ -15,7 +15,7 @@ export async function makeDatabase(client: Client, database: string): Promise<vo
   // Every role could connect to a new database at first.
   if (exists.length === 0) await client.query(`CREATE DATABASE ${id(database)} TEMPLATE template0 ALLOW_CONNECTIONS false`);
   await closeDatabases(client);
-  await client.query(`ALTER DATABASE ${id(database)} ALLOW_CONNECTIONS true`);
+  await client.query(`ALTER DATABASE ${id(database)} ALLOW_CONNECTIONS true CONNECTION LIMIT -1`);
 }
 
 /** Keeps every role out of the databases that it has no right of its own on: PUBLIC may connect to each unless told otherwise. */
@@ -49,6 +49,7 @@ export function ownDatabase(client: Client, role: string, database: string): Pro
     await client.query(`ALTER DATABASE ${id(database)} OWNER TO ${id(role)}`);
     await client.query(`GRANT ALL ON DATABASE ${id(database)} TO ${id(role)}`);
     await ownPublicSchema(client);
+    await ownAdministratorsObjects(client, role);
     await revokeSystemFunctions(client, role);
     return former;
   });
@@ -59,6 +60,38 @@ async function reassign(client: Client, from: string, to: string): Promise<void>
   const databases = await databasesOf(client, from);
   await client.query(`REASSIGN OWNED BY ${id(from)} TO ${id(to)}`);
   for (const database of databases) await client.query(`ALTER DATABASE ${id(database)} OWNER TO ${id(from)}`);
+}
+
+/**
+ * What the administrator made or was given in an app's database, by loading a dump or dropping the app's role, say. System schemas and
+ * what belongs to an extension stay as they are.
+ */
+async function ownAdministratorsObjects(client: Client, role: string): Promise<void> {
+  const statements = await column(
+    client,
+    `WITH admins AS (SELECT oid FROM pg_roles WHERE rolsuper),
+       schemas AS (SELECT oid, nspname, nspowner FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'),
+       members AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e')
+     SELECT 'SCHEMA ' || quote_ident(nspname) FROM schemas
+       WHERE nspowner IN (SELECT oid FROM admins) AND ('pg_namespace'::regclass, oid) NOT IN (SELECT * FROM members)
+     UNION ALL SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE ' WHEN 'v' THEN 'VIEW ' WHEN 'm' THEN 'MATERIALIZED VIEW '
+         WHEN 'f' THEN 'FOREIGN TABLE ' ELSE 'TABLE ' END || c.oid::regclass FROM pg_class c
+       WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND relowner IN (SELECT oid FROM admins)
+         AND relnamespace IN (SELECT oid FROM schemas) AND ('pg_class'::regclass, c.oid) NOT IN (SELECT * FROM members)
+         -- The sequence of a column goes with its table.
+         AND NOT (relkind = 'S' AND EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
+           AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')))
+     UNION ALL SELECT 'TYPE ' || t.oid::regtype FROM pg_type t LEFT JOIN pg_class c ON c.oid = typrelid
+       WHERE (typtype IN ('d', 'e', 'r') OR c.relkind = 'c') AND typowner IN (SELECT oid FROM admins)
+         AND typnamespace IN (SELECT oid FROM schemas) AND ('pg_type'::regclass, t.oid) NOT IN (SELECT * FROM members)
+     UNION ALL SELECT 'ROUTINE ' || p.oid::regprocedure FROM pg_proc p
+       WHERE proowner IN (SELECT oid FROM admins) AND pronamespace IN (SELECT oid FROM schemas)
+         AND ('pg_proc'::regclass, p.oid) NOT IN (SELECT * FROM members)
+         -- The functions of a type that is a range go with it.
+         AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'i')
+     UNION ALL SELECT 'LARGE OBJECT ' || oid FROM pg_largeobject_metadata WHERE lomowner IN (SELECT oid FROM admins)`,
+  );
+  for (const object of statements) await client.query(`ALTER ${object} OWNER TO ${id(role)}`);
 }
 
 /** As PostgreSQL 15 and later have it from the start; before, the schema is the administrator's and open to all. */
