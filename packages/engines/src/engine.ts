@@ -31,7 +31,18 @@ export interface Engine {
   /** Command, environment, probes and mounts besides the data; the operator adds name, image, ports, data volume, resources and the restricted security context. */
   container(
     context: EngineContext,
-  ): Pick<Container, 'command' | 'args' | 'env' | 'startupProbe' | 'readinessProbe' | 'livenessProbe' | 'volumeMounts' | 'lifecycle'>;
+  ): Pick<
+    Container,
+    | 'command'
+    | 'args'
+    | 'env'
+    | 'startupProbe'
+    | 'readinessProbe'
+    | 'livenessProbe'
+    | 'volumeMounts'
+    | 'lifecycle'
+    | 'terminationMessagePolicy'
+  >;
   /** Folders that the image writes besides its data: mounted as emptyDir, because the root file system is read-only. */
   readonly scratchPaths: readonly string[];
   /** The connection URI; every part is escaped. */

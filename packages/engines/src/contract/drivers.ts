@@ -1,6 +1,7 @@
 import type { ServiceType } from '@skipper/api';
 import type { Driver } from './drivers/driver.ts';
 import { minioDriver } from './drivers/minio.ts';
+import { mongodbDriver } from './drivers/mongodb.ts';
 import { opensearchDriver } from './drivers/opensearch.ts';
 import { postgresDriver } from './drivers/postgres.ts';
 import { rabbitmqDriver } from './drivers/rabbitmq.ts';
@@ -8,6 +9,7 @@ import { redisDriver } from './drivers/redis.ts';
 
 export const drivers: Partial<Record<ServiceType, Driver>> = {
   minio: minioDriver,
+  mongodb: mongodbDriver,
   opensearch: opensearchDriver,
   postgres: postgresDriver,
   rabbitmq: rabbitmqDriver,

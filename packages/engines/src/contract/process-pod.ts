@@ -20,6 +20,7 @@ export class ProcessPod {
   readonly engine: Engine;
   readonly #process: ImageProcess;
   readonly #folder: string;
+  readonly #enginesDir: string;
   readonly #env: Record<string, string>;
   #child: ChildProcess | undefined;
   #stopSignal: NodeJS.Signals = 'SIGTERM';
@@ -27,7 +28,8 @@ export class ProcessPod {
   /** Of the processes that were started. */
   readonly argumentLists: string[] = [];
 
-  private constructor(engine: Engine, version: string, folder: string) {
+  private constructor(engine: Engine, version: string, folder: string, programs: string) {
+    this.#enginesDir = programs;
     this.engine = engine;
     this.#process = engine.process(version, ownPrograms);
     this.#folder = folder;
@@ -40,10 +42,11 @@ export class ProcessPod {
     );
   }
 
-  static async create(engine: Engine, version = engine.defaultVersion): Promise<ProcessPod> {
+  /** @param programs where programs are looked for and fetched to. */
+  static async create(engine: Engine, version = engine.defaultVersion, programs = enginesDir): Promise<ProcessPod> {
     const folder = await mkdtemp(join(tmpdir(), 'skipper-pod-'));
     await chmod(folder, 0o755);
-    const pod = new ProcessPod(engine, version, folder);
+    const pod = new ProcessPod(engine, version, folder, programs);
     for (const path of [engine.dataPath, ...engine.scratchPaths]) {
       await mkdir(pod.#hostPath(path), { recursive: true });
       if (podUser !== undefined) await chown(pod.#hostPath(path), podUser, podUser);
@@ -67,8 +70,8 @@ export class ProcessPod {
 
   /** Starts it and waits until its readiness probe succeeds. */
   async start(withinMs = 30_000): Promise<void> {
-    await mkdir(enginesDir, { recursive: true });
-    await this.#process.prepare({ enginesDir, progress: () => undefined, signal: AbortSignal.timeout(120_000) });
+    await mkdir(this.#enginesDir, { recursive: true });
+    await this.#process.prepare({ enginesDir: this.#enginesDir, progress: () => undefined, signal: AbortSignal.timeout(120_000) });
     const spec = await this.#process.start(this.#context());
     this.#stopSignal = spec.stopSignal ?? 'SIGTERM';
     this.#child = this.#spawn(spec);
@@ -136,7 +139,7 @@ export class ProcessPod {
 
   #context(signal: AbortSignal = AbortSignal.timeout(60_000)): ContainerContext {
     return {
-      enginesDir,
+      enginesDir: this.#enginesDir,
       namespace: 'test',
       podName: 'db-0',
       containerName: this.engine.type,
