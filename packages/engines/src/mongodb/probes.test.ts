@@ -21,7 +21,7 @@ function exitCode([file = '', ...args]: readonly string[], timeout = 20_000): Pr
   return new Promise((resolve, reject) => child.once('error', reject).once('exit', resolve));
 }
 
-describe('the probes of MongoDB, in bash', { timeout: 60_000 }, () => {
+describe('the probes of MongoDB, in bash', { timeout: 90_000 }, () => {
   it('call a server that does not listen alive, but neither started nor ready', async () => {
     expect(await exitCode(isAlive)).toBe(0);
     expect(await exitCode(acceptsClients)).not.toBe(0);
@@ -33,7 +33,12 @@ describe('the probes of MongoDB, in bash', { timeout: 60_000 }, () => {
     await new Promise<void>((resolve) => server.listen(port, host, resolve));
     for (const probe of [isAlive, acceptsClients]) expect(await exitCode(probe)).toBe(1);
     expect(await helloMongodb(host, port, AbortSignal.timeout(200))).toBe('silent');
-    server.removeAllListeners('connection').on('connection', (socket) => socket.on('error', () => undefined).end('HTTP/1.1 400\r\n\r\n'));
+    server.removeAllListeners('connection').on('connection', (socket) =>
+      socket
+        .on('error', () => undefined)
+        .resume()
+        .end('HTTP/1.1 400\r\n\r\n'),
+    );
     expect(await exitCode(isAlive)).not.toBe(0);
     expect(await exitCode(acceptsClients)).not.toBe(0);
     expect(await helloMongodb(host, port, AbortSignal.timeout(5_000))).toBe('silent');
