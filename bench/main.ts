@@ -7,6 +7,7 @@ import { benchEmbedded, makeHome } from './embedded.ts';
 import { benchEmbeddedService } from './embedded-service.ts';
 import type { Measurement } from './measurement.ts';
 import { kip, root } from './programs.ts';
+import { benchObjectStore } from './object-store.ts';
 import { benchRequests } from './requests.ts';
 import { benchStartup } from './startup.ts';
 import { benchTunnel } from './tunnel.ts';
@@ -27,6 +28,7 @@ const parts: Record<string, () => Promise<Measurement[]>> = {
   startup: () => benchStartup(env, embeddedKubeconfig),
   service: () => benchEmbeddedService(env),
   requests: () => benchRequests('embedded cluster', embeddedKubeconfig),
+  'object-store': benchObjectStore,
   ...(clusterKubeconfig
     ? {
         'cluster-service': () => benchClusterService(clusterKubeconfig, home),

@@ -23,9 +23,8 @@ export interface Listing {
   next?: string;
 }
 
-/** How much is read at once: the first look is small, for a prefix that holds little. */
-const firstBatch = 64;
-const batch = 1000;
+/** How much is read at once: more while it is of use, less while most of it is skipped. */
+const batch = { first: 64, least: 4, most: 1000 };
 
 /** A page of a bucket's objects, in the order of the bytes of their keys. */
 export async function listObjects(index: IndexDatabase, bucket: string, options: ListOptions): Promise<Listing> {
@@ -40,12 +39,16 @@ export async function listObjects(index: IndexDatabase, bucket: string, options:
   try {
     let skip = afterCommonPrefix(options);
     if (skip !== undefined) iterator.seek(endOf(keys.object(bucket, skip)));
-    for (let size = Math.min(firstBatch, limit + 1); ; size = batch) {
+    for (let size = Math.min(batch.first, limit + 1); ;) {
       const entries = await iterator.nextv(size);
       if (entries.length === 0) return listing;
+      let skipped = 0;
       for (const [encoded, value] of entries) {
         const key = encoded.toString('utf8', base);
-        if (skip !== undefined && key.startsWith(skip)) continue;
+        if (skip !== undefined && key.startsWith(skip)) {
+          skipped++;
+          continue;
+        }
         skip = undefined;
         if (listing.objects.length + listing.commonPrefixes.length === limit) return { ...listing, next: last };
         const end = delimiter === '' ? -1 : key.indexOf(delimiter, prefix.length);
@@ -58,6 +61,7 @@ export async function listObjects(index: IndexDatabase, bucket: string, options:
         }
       }
       if (skip !== undefined) iterator.seek(endOf(keys.object(bucket, skip)));
+      size = skipped > entries.length / 2 ? Math.max(batch.least, size >> 2) : Math.min(batch.most, size << 2);
     }
   } finally {
     await iterator.close();
