@@ -8,6 +8,7 @@ import {
   PutObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { s3Client } from '../contract/drivers/minio.ts';
 import { ProcessPod } from '../contract/process-pod.ts';
@@ -132,6 +133,46 @@ describe.each(servers)('accounts on %s', (_name, folder) => {
     await expect(verify(access, lost)).rejects.toThrow(/bucket/i);
     await grant(access, lost);
     await verify(access, lost);
+  });
+
+  it('goes on where it was cut off', async () => {
+    for (const afterMs of [1, 10, 30, 80, 200]) {
+      const cutOff = { ...access, signal: AbortSignal.timeout(afterMs) };
+      await grant(cutOff, { ...mine, password: `Another${afterMs}0123456789` }).catch(() => undefined);
+      await revoke({ ...access, signal: AbortSignal.timeout(afterMs) }, mine).catch(() => undefined);
+    }
+    await grant(access, mine);
+    await verify(access, mine);
+  });
+
+  it('serves many callers at once', async () => {
+    await Promise.all([1, 2, 3].flatMap(() => [grant(access, mine), grant(access, theirs)]));
+    await verify(access, mine);
+    await verify(access, theirs);
+  });
+
+  it('takes every password that MinIO may have, by URI as well', async () => {
+    const printable = fc.string({
+      unit: fc.integer({ min: 0x20, max: 0x7e }).map((code) => String.fromCharCode(code)),
+      minLength: 8,
+      maxLength: 40,
+    });
+    await fc.assert(
+      fc.asyncProperty(printable, async (password) => {
+        const account = { database: 'passwords', username: 'passwords', password };
+        await grant(access, account);
+        await verify(access, account);
+        await put(client(account), account.database, 'a', 'by URI');
+      }),
+      { numRuns: 5, examples: [[`:/?#[]@!$&'()*+,;=% "\\<>^\`{|}~`], ['%41%41%41%'], ['        ']], endOnFailure: true },
+    );
+  });
+
+  it('says no secret when it fails', async () => {
+    const password = 'Unmistakable0123456789';
+    const error: unknown = await verify(access, { ...mine, password }).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(Error);
+    expect(JSON.stringify(error, Object.getOwnPropertyNames(error))).not.toContain(password);
   });
 
   it('touches no account of the administrator', async () => {

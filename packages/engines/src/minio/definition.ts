@@ -81,8 +81,8 @@ export const minio: Engine = {
   },
   accounts: minioAccounts,
   client: {
-    // Debian's name first: there `mc` is a file manager.
-    programs: ['mcli', 'mc'],
+    // Packages' names first: to many systems `mc` is a file manager.
+    programs: ['mcli', 'minio-client', 'mc'],
     command: (_program, { host, port: actualPort, username, password, database }) => ({
       args: ['ls', `store/${database ?? ''}`],
       // Read as it stands, without escapes. https://docs.min.io/community/minio-object-store/reference/minio-mc.html#environment-variables
