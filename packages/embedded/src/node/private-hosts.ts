@@ -82,14 +82,12 @@ async function trial(hosts: PrivateHosts, folder: string): Promise<string | unde
   }
 }
 
-/**
- * Variables as a shell takes them over, from a descriptor rather than from its own environment. `undefined` when it could not, for a name
- * that is no shell variable's or that the shell keeps for itself.
- */
-export function exportsOf(env: Readonly<Record<string, string>>): string | undefined {
-  const names = Object.keys(env);
-  if (names.some((name) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) || reserved.has(name))) return undefined;
-  return names.map((name) => `export ${name}='${env[name]!.replaceAll("'", "'\\''")}'\n`).join('');
+/** Variables as a shell takes them over. Names that are no shell variable's, which a shell would not pass on, are left out. */
+export function exportsOf(env: Readonly<Record<string, string>>): string {
+  return Object.entries(env)
+    .filter(([name]) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(name) && !reserved.has(name))
+    .map(([name, value]) => `export ${name}='${value.replaceAll("'", "'\\''")}'\n`)
+    .join('');
 }
 
 /** Read-only where /bin/sh is bash. */

@@ -82,7 +82,7 @@ export function createServiceHosts(client: KubeClient, log: Log): ServiceHosts {
     stop() {
       clearTimeout(timer);
       informer?.close();
-      for (const file of [...files.keys()]) this.close(file);
+      for (const file of files.keys()) this.close(file);
     },
   };
 }

@@ -64,7 +64,7 @@ export interface SpawnOptions {
   graceSeconds: number;
   /** Whether standard input is a pipe; otherwise it is empty. */
   stdin?: boolean;
-  /** What the process is to see in place of /etc/hosts; the machine's own when undefined, and where its variables have names that no shell takes. */
+  /** What the process is to see in place of /etc/hosts; the machine's own when undefined. */
   hosts?: HostsBinding | undefined;
 }
 
@@ -92,8 +92,7 @@ export async function spawnSupervised(
   const exports = hosts?.way.beginsAsRoot ? exportsOf(env) : undefined;
   const script = exports === undefined ? supervisor : readEnvironment + supervisor;
   const argv = ['/bin/sh', '-c', script, 'sh', stopSignal, String(Math.ceil(graceSeconds)), spec.file, ...spec.args];
-  const isPrivate = hosts !== undefined && (!hosts.way.beginsAsRoot || exports !== undefined);
-  const [program = '', ...args] = isPrivate ? hosts.way.command(hosts.file, argv, { uid, gid }) : argv;
+  const [program = '', ...args] = hosts ? hosts.way.command(hosts.file, argv, { uid, gid }) : argv;
   const child = spawn(program, args, {
     detached: true,
     stdio: [stdin ? 'pipe' : 'ignore', 'pipe', 'pipe', 'pipe', ...(exports === undefined ? [] : ['pipe' as const])],
