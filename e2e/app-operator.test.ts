@@ -280,7 +280,7 @@ describe('a binding', () => {
   it('heals an account that was dropped, with the same password', async () => {
     const { secret, variables } = await secretOf('api', 'db');
     const administrator = await administratorOf('db');
-    await query({ ...administrator, DB_NAME: 'api_test' }, 'REASSIGN OWNED BY app_api TO skipper');
+    await query({ ...administrator, DB_NAME: 'api_test' }, 'REASSIGN OWNED BY app_api TO skipper_kept');
     await query({ ...administrator, DB_NAME: 'api_test' }, 'DROP OWNED BY app_api');
     await query(administrator, 'DROP ROLE app_api');
     await until('it can log in again', async () => (await query(variables, 'SELECT text FROM notes')).length === 1);

@@ -56,8 +56,9 @@ export function openCaches(client: KubeClient, log: (message: string) => void): 
   };
 }
 
-export async function synced(caches: Caches, signal: AbortSignal): Promise<void> {
-  await Promise.all(all(caches).map((informer) => informer.synced(signal)));
+/** Resolves when everything is known. Rejects when the caches are closed before that. */
+export async function synced(caches: Caches): Promise<void> {
+  await Promise.all(all(caches).map((informer) => informer.synced()));
 }
 
 export function closeCaches(caches: Caches): void {

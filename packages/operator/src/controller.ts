@@ -51,10 +51,11 @@ export function startController(options: {
     process: (key) => reconcile(...key.split('/')),
     onError: (key, error, retryInMs) => context.log(`${what} ${key}: ${(error as Error).message}; trying again in ${retryInMs} ms`),
   });
-  const stop = new AbortController();
+  let closed = false;
   const unsubscribe: (() => void)[] = [];
-  void synced(context.caches, stop.signal).then(
+  void synced(context.caches).then(
     () => {
+      if (closed) return;
       for (const { informer, keys } of sources)
         unsubscribe.push(
           informer.subscribe(({ object }) => {
@@ -67,7 +68,7 @@ export function startController(options: {
   return {
     add: (key) => queue.add(key),
     async close() {
-      stop.abort();
+      closed = true;
       for (const end of unsubscribe) end();
       await queue.close();
     },
