@@ -1,8 +1,9 @@
 import type { Deployment, StatefulSet } from 'kubernetes-types/apps/v1.d.ts';
-import type { Namespace, PersistentVolumeClaim, Pod, Secret, Service } from 'kubernetes-types/core/v1.d.ts';
+import type { ConfigMap, Namespace, PersistentVolumeClaim, Pod, Secret, Service } from 'kubernetes-types/core/v1.d.ts';
 import type { Ingress, NetworkPolicy } from 'kubernetes-types/networking/v1.d.ts';
 import {
   apps,
+  configMaps,
   deployments,
   ingresses,
   labels,
@@ -21,6 +22,7 @@ import {
   type StatefulService,
 } from '@skipper/api';
 import { createInformer, type Informer, type KubeClient } from '@skipper/kube';
+import { imagesName, systemNamespace } from './images.ts';
 
 /** Local copies of what users ask for and of everything that carries our label, one watch each for all controllers. */
 export interface Caches {
@@ -28,6 +30,8 @@ export interface Caches {
   apps: Informer<App>;
   /** Those of environments only. */
   environments: Informer<Namespace>;
+  /** The one that says where images come from. */
+  images: Informer<ConfigMap>;
   statefulSets: Informer<StatefulSet>;
   deployments: Informer<Deployment>;
   services: Informer<Service>;
@@ -45,6 +49,7 @@ export function openCaches(client: KubeClient, log: (message: string) => void): 
     statefulServices: createInformer(client, statefulServices, { log }),
     apps: createInformer(client, apps, { log }),
     environments: createInformer(client, namespaces, { labelSelector: labels.environment, log }),
+    images: createInformer(client, configMaps, { namespace: systemNamespace, fieldSelector: `metadata.name=${imagesName}`, log }),
     statefulSets: ours(statefulSets),
     deployments: ours(deployments),
     services: ours(services),

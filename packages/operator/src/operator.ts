@@ -8,6 +8,7 @@ import { startAppController } from './app/controller.ts';
 import { closeCaches, openCaches, type Caches } from './caches.ts';
 import { applyCrds } from './crds/apply-crds.ts';
 import { EventRecorder } from './event-recorder.ts';
+import { systemNamespace } from './images.ts';
 import { takePartInElection } from './leader-election.ts';
 import { startStatefulServiceController } from './stateful-service/controller.ts';
 
@@ -25,9 +26,6 @@ export interface OperatorOptions {
   /** How often the account of a binding that is ready is logged in with, in ms. Default a minute. */
   verifyBindingsEveryMs?: number;
 }
-
-/** Where all operators of a cluster meet, wherever they run: two leases would be two leaders. */
-const systemNamespace = 'skipper-system';
 
 /** Installs the kinds and looks after every service and app of the cluster until closed. Resolves when it takes part; it may not lead yet. */
 export async function startOperator({
@@ -57,6 +55,7 @@ export async function startOperator({
     return { close: stop };
   }
   await ensureSystemNamespace(client);
+  // One place for all, wherever they run: two leases would be two leaders.
   return takePartInElection({ client, namespace: systemNamespace, name: fieldManager, identity, log, onElected: start, onDeposed: stop });
 }
 

@@ -18,6 +18,7 @@ export function startStatefulServiceController(context: ReconcilerContext): { cl
     concurrency,
     sources: [
       source(caches.statefulServices, ({ metadata }) => [keyOf(metadata?.namespace, metadata?.name)]),
+      source(caches.images, () => caches.statefulServices.list().map(({ metadata }) => keyOf(metadata?.namespace, metadata?.name))),
       source(caches.statefulSets, owner),
       source(caches.services, owner),
       source(caches.networkPolicies, owner),

@@ -21,6 +21,7 @@ import type { KubeClient } from '@skipper/kube';
 import { ensure, fieldManager } from '../apply.ts';
 import { isFalse, isTrue, type Judgement } from '../conditions.ts';
 import { lookForFreedNamesMs, type ReconcilerContext } from '../controller.ts';
+import { imageFor, imagesName, systemNamespace } from '../images.ts';
 import { nameOf, namespaceOf } from '../ownership.ts';
 import { newPassword } from '../passwords.ts';
 import { report } from '../status.ts';
@@ -85,6 +86,10 @@ async function act(context: ReconcilerContext, service: StatefulService, seen: O
     };
   if (refusal !== undefined)
     return { findings: { ...basis, judgements: [nameFree, isFalse(conditionTypes.workloadReady, 'VersionRefused', refusal)] } };
+  // Processes of the machine come from no registry.
+  const image = imageFor(engine, version, context.processes ? undefined : context.caches.images.get(imagesName, systemNamespace));
+  if ('problem' in image)
+    return { findings: { ...basis, judgements: [nameFree, isFalse(conditionTypes.workloadReady, 'ImageRefused', image.problem)] } };
 
   // Secret, then claim: a claim without a Secret means that the password of its data is lost.
   if (!seen.secret) await client.create(secrets, credentialsSecret(service, engine, newPassword()), { fieldManager });
@@ -108,7 +113,7 @@ async function act(context: ReconcilerContext, service: StatefulService, seen: O
 
   await ensure(client, services, seen.headlessService, headlessService(service, engine));
   await ensure(client, networkPolicies, seen.networkPolicy, networkPolicy(service, engine));
-  await ensure(client, statefulSets, seen.statefulSet, statefulSet(service, engine, version));
+  await ensure(client, statefulSets, seen.statefulSet, statefulSet(service, engine, version, image.image));
   if (seen.statefulSet && seen.pod) await replaceStuckPod(client, seen.statefulSet, seen.pod);
 
   const state = workloadState(seen.statefulSet, seen.pod);

@@ -9,7 +9,7 @@ const dataVolume = 'data';
 const optionPrefix = 'skipper.dev/';
 
 /** One pod that meets the restricted Pod Security Standard. https://kubernetes.io/docs/concepts/security/pod-security-standards/ */
-export function statefulSet(service: StatefulService, engine: Engine, version: string): StatefulSet {
+export function statefulSet(service: StatefulService, engine: Engine, version: string, image = engine.image(version)): StatefulSet {
   const name = nameOf(service);
   const podLabels = { ...childLabels(service), [labels.version]: version };
   // A changed template is what makes Kubernetes replace the pod.
@@ -38,7 +38,7 @@ export function statefulSet(service: StatefulService, engine: Engine, version: s
             seccompProfile: { type: 'RuntimeDefault' },
             ...engine.podSecurityContext,
           },
-          containers: [container(service, engine, version)],
+          containers: [container(service, engine, version, image)],
           volumes: volumes(service, engine),
         },
       },
@@ -46,7 +46,7 @@ export function statefulSet(service: StatefulService, engine: Engine, version: s
   };
 }
 
-function container(service: StatefulService, engine: Engine, version: string): Container {
+function container(service: StatefulService, engine: Engine, version: string, image: string): Container {
   const own = engine.container({
     version,
     credentialsSecret: childNames.credentials(nameOf(service)),
@@ -60,7 +60,7 @@ function container(service: StatefulService, engine: Engine, version: string): C
   return {
     ...own,
     name: engine.type,
-    image: engine.image(version),
+    image,
     imagePullPolicy: 'IfNotPresent',
     ports: engine.ports.map(({ name, port }) => ({ name, containerPort: port, protocol: 'TCP' })),
     resources: resourcesOf(service.spec, engine),
