@@ -56,34 +56,40 @@ async function act(context: AppContext, app: App, seen: Observed): Promise<Pass>
 
   // Without all its variables an app would start only to fail; one that runs goes on with those it has.
   const starts = seen.deployment !== undefined || bindings.complete;
-  const refused = await makeObjects(context, app, seen, starts ? bindings.given : undefined);
-  if (refused !== undefined) return { findings: found([...basis, isFalse(appConditionTypes.workloadReady, 'Rejected', refused)]) };
+  const made = await makeObjects(context, app, seen, starts ? bindings.given : undefined);
+  if (made.refused !== undefined)
+    return { findings: found([...basis, isFalse(appConditionTypes.workloadReady, 'Rejected', made.refused)]) };
   const waiting = isFalse(appConditionTypes.workloadReady, 'Creating', 'It starts when all its bindings are ready.');
-  return { findings: found([...basis, starts ? judged(workload) : waiting]) };
+  // What was seen is the Deployment of before the change, which may well be ready; the change comes back as an event.
+  const changing = isFalse(appConditionTypes.workloadReady, 'Updating', 'Its pods are being changed.');
+  const stale = made.changed && seen.deployment !== undefined;
+  return { findings: found([...basis, !starts ? waiting : stale ? changing : judged(workload)]) };
 }
 
 function judged({ ready, reason, message }: WorkloadState): Judgement {
   return (ready ? isTrue : isFalse)(appConditionTypes.workloadReady, reason, message);
 }
 
-/** @param bindings undefined when its pods are not to be made yet
- * @returns why the API server does not take it, when it never will. */
+/**
+ * @param bindings undefined when its pods are not to be made yet
+ * @returns whether the Deployment was written, and why the API server does not take it, when it never will.
+ */
 async function makeObjects(
   { client, serverMinor }: ReconcilerContext,
   app: App,
   seen: Observed,
   bindings: readonly GivenBinding[] | undefined,
-): Promise<string | undefined> {
+): Promise<{ changed: boolean; refused?: string }> {
   const { port, host } = app.spec;
   try {
     if (port !== undefined) await ensure(client, services, seen.service, service(app, port));
     else await remove(client, services, seen.service, app);
     if (port !== undefined && host !== undefined) await ensure(client, ingresses, seen.ingress, ingress(app, host, port));
     else await remove(client, ingresses, seen.ingress, app);
-    if (bindings) await ensure(client, deployments, seen.deployment, deployment(app, bindings, serverMinor));
-    return undefined;
+    const changed = bindings !== undefined && (await ensure(client, deployments, seen.deployment, deployment(app, bindings, serverMinor)));
+    return { changed };
   } catch (error) {
-    if (error instanceof KubeError && hasReason(error, 'Invalid')) return error.message;
+    if (error instanceof KubeError && hasReason(error, 'Invalid')) return { changed: false, refused: error.message };
     throw error;
   }
 }
