@@ -22,6 +22,8 @@ export interface TestCluster {
   kip(...args: string[]): Promise<Ended>;
   /** With other variables in its environment. */
   kipWith(env: NodeJS.ProcessEnv, ...args: string[]): Promise<Ended>;
+  /** Called in this folder. */
+  kipIn(folder: string, ...args: string[]): Promise<Ended>;
   /** Runs until it is stopped. Resolves when it has printed a line that fits. */
   background(until: RegExp, ...args: string[]): Promise<Background>;
   close(): Promise<void>;
@@ -44,14 +46,13 @@ export async function openCluster({ operator: withOperator = true }: OpenOptions
   const given = process.env['KUBECONFIG'];
   const env: NodeJS.ProcessEnv = { ...process.env, KIP_HOME: home, NO_COLOR: '1' };
   const children = new Set<ChildProcess>();
-  const start = (environment: NodeJS.ProcessEnv, args: readonly string[]): ChildProcess => {
-    const child = spawn(script, args, { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+  const start = (environment: NodeJS.ProcessEnv, args: readonly string[], cwd?: string): ChildProcess => {
+    const child = spawn(script, args, { env: environment, stdio: ['ignore', 'pipe', 'pipe'], ...(cwd && { cwd }) });
     children.add(child);
     child.once('close', () => children.delete(child));
     return child;
   };
-  const kipWith = async (more: NodeJS.ProcessEnv, ...args: string[]): Promise<Ended> => {
-    const child = start({ ...env, ...more }, args);
+  const ended = async (child: ChildProcess): Promise<Ended> => {
     let stdout = '';
     let stderr = '';
     child.stdout!.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk));
@@ -59,10 +60,11 @@ export async function openCluster({ operator: withOperator = true }: OpenOptions
     const [code] = (await once(child, 'close')) as [number | null];
     return { code, stdout, stderr };
   };
+  const kipWith = (more: NodeJS.ProcessEnv, ...args: string[]): Promise<Ended> => ended(start({ ...env, ...more }, args));
   const background = async (until: RegExp, ...args: string[]): Promise<Background> => {
     const child = start(env, args);
     let output = '';
-    const ended = once(child, 'close') as Promise<[number | null]>;
+    const closed = once(child, 'close') as Promise<[number | null]>;
     await new Promise<void>((resolve, reject) => {
       const look = (chunk: string): void => {
         output += chunk;
@@ -70,13 +72,13 @@ export async function openCluster({ operator: withOperator = true }: OpenOptions
       };
       child.stdout!.setEncoding('utf8').on('data', look);
       child.stderr!.setEncoding('utf8').on('data', look);
-      void ended.then(([code]) => reject(new Error(`kip ${args.join(' ')} ended with ${code}: ${output}`)));
+      void closed.then(([code]) => reject(new Error(`kip ${args.join(' ')} ended with ${code}: ${output}`)));
     });
     return {
       output: () => output,
       async interrupt() {
         child.kill('SIGINT');
-        return (await ended)[0];
+        return (await closed)[0];
       },
     };
   };
@@ -96,6 +98,7 @@ export async function openCluster({ operator: withOperator = true }: OpenOptions
     client,
     kipWith,
     kip: (...args) => kipWith({}, ...args),
+    kipIn: (folder, ...args) => ended(start(env, args, folder)),
     background,
     async close() {
       client.close();
