@@ -32,7 +32,7 @@ export async function openOperatedCluster(): Promise<OperatedCluster> {
         log: (message) => process.env['E2E_LOG'] && process.stderr.write(`${message}\n`),
         reach: given ? 'tunnel' : 'direct',
         processes: !given,
-        verifyBindingsEveryMs: 1_000,
+        verifyBindingsEveryMs: given ? 3_000 : 1_000,
         ...options,
       }),
     async close() {
