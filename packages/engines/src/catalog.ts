@@ -2,13 +2,14 @@ import { KipError, type ImageResolver, type ServiceType } from '@skipper/api';
 import type { Engine, ProcessHost } from './engine.ts';
 import { minio } from './minio/definition.ts';
 import { mongodb } from './mongodb/definition.ts';
+import { mysql } from './mysql/definition.ts';
 import { opensearch } from './opensearch/definition.ts';
 import { postgres } from './postgres/definition.ts';
 import { rabbitmq } from './rabbitmq/definition.ts';
 import { redis } from './redis/definition.ts';
 
 /** Every engine that can be had, by the type that names it. */
-const catalog: Partial<Record<ServiceType, Engine>> = { postgres, mongodb, redis, rabbitmq, opensearch, minio };
+const catalog: Partial<Record<ServiceType, Engine>> = { postgres, mysql, mongodb, redis, rabbitmq, opensearch, minio };
 
 export const engines: readonly Engine[] = Object.values(catalog);
 
