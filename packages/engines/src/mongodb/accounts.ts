@@ -8,7 +8,7 @@ import { defaultDatabase } from './uri.ts';
 const names: DatabaseNames = {
   what: 'a database of MongoDB',
   limit: 63,
-  reserved: ['admin', 'config', 'local', defaultDatabase],
+  reserved: ['admin', 'config', 'local', defaultDatabase, administrator],
 };
 
 /** Where an account is tried out; never there for long. */

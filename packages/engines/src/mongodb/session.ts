@@ -9,6 +9,8 @@ export interface Login {
 }
 
 const timeoutMs = 15_000;
+/** A service that is there answers at once. */
+const connectTimeoutMs = 5_000;
 
 /** Runs `work` with a connection to a service, and ends it. Aborting `access.signal` ends it at once. */
 export async function withSession<T>(
@@ -26,8 +28,8 @@ export async function withSession<T>(
     // The server is reached by another address than it knows of itself.
     directConnection: true,
     maxPoolSize: 1,
-    serverSelectionTimeoutMS: timeoutMs,
-    connectTimeoutMS: timeoutMs,
+    serverSelectionTimeoutMS: connectTimeoutMs,
+    connectTimeoutMS: connectTimeoutMs,
     socketTimeoutMS: timeoutMs,
     appName: 'skipper',
   });

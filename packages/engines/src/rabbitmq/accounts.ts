@@ -1,22 +1,15 @@
+import { defaultDatabaseName, refusesDatabaseName, type DatabaseNames } from '../database-names.ts';
 import { administrator, type Accounts, type Grant } from '../engine.ts';
 import { management, type Management } from './management.ts';
 
-/** Names that need no escaping in URLs and shells; "/" is the administrator's own. */
-const shape = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
-/** AMQP's short strings have 255 bytes. */
-const longestName = 255;
+/** "/" is the administrator's own, and no such name. */
+const names: DatabaseNames = { what: 'a virtual host of RabbitMQ', limit: 63, reserved: [administrator] };
 const connectTimeoutMs = 10_000;
 
 /** An account is a user without tags, which keeps it out of the management API, with permissions on its own virtual host alone. */
 export const rabbitmqAccounts: Accounts = {
-  defaultDatabase: (name) => name,
-  refusesDatabase: (name) => {
-    if (name.length > longestName)
-      return `"${name}" has ${name.length} characters; a virtual host of RabbitMQ can have at most ${longestName}.`;
-    return shape.test(name)
-      ? undefined
-      : `"${name}" cannot name a virtual host: use letters, digits, ".", "_" and "-", and start with a letter or digit.`;
-  },
+  defaultDatabase: (name) => defaultDatabaseName(name, names),
+  refusesDatabase: (name) => refusesDatabaseName(name, names),
 
   async grant(access, { database, username, password }) {
     requireAppUser(username);
