@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { S3Error } from '../errors.ts';
 import type { ObjectRecord, Segment } from '../storage/records.ts';
@@ -26,7 +25,7 @@ export async function getObject(call: Call): Promise<void> {
     if (range) headers['content-range'] = `bytes ${start}-${start + length - 1}/${record.size}`;
     response.writeHead(range ? 206 : 200, headers);
     if (call.request.method === 'HEAD') response.end();
-    else await send(response, content.read(start, length));
+    else await send(response, content.stream(start, length));
   });
 }
 
@@ -51,23 +50,17 @@ function answerNotModified(call: Call, record: ObjectRecord): void {
   call.response.writeHead(304, Object.fromEntries(kept.map((name) => [name, all[name]!]))).end();
 }
 
-/** Reads no faster than the client takes it. */
+/** Reads no faster than the client takes it: the next piece while the last is on its way, and no more. */
 async function send(response: ServerResponse, source: AsyncIterable<Buffer>): Promise<void> {
-  const gone = new AbortController();
-  const onClose = (): void => gone.abort();
-  response.once('close', onClose);
-  try {
-    for await (const piece of source) {
-      if (response.destroyed) return;
-      if (!response.write(piece)) await once(response, 'drain', { signal: gone.signal });
-    }
-    response.end();
-  } catch (error) {
-    // The client left: nobody is there to be told.
-    if (!gone.signal.aborted) throw error;
-  } finally {
-    response.off('close', onClose);
+  let before: Promise<void> | undefined;
+  for await (const piece of source) {
+    // Called in any case, with an error once the client has left.
+    const written = new Promise<void>((resolve) => response.write(piece, () => resolve()));
+    await before;
+    if (response.destroyed) return;
+    before = written;
   }
+  response.end();
 }
 
 /** There is one version of each object, called null. @throws S3Error `NoSuchVersion`, `InvalidArgument` */

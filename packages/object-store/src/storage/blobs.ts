@@ -146,13 +146,21 @@ export class Blobs {
   }
 }
 
+/** Two buffers in turns: memory that is not new costs the system nothing. For who is done with a piece when the next but one is asked for. */
+export type ReadBuffers = [Buffer, Buffer];
+
+export function readBuffers(length: number): ReadBuffers {
+  const size = Math.min(readBytes, length);
+  return [Buffer.allocUnsafeSlow(size), Buffer.allocUnsafeSlow(size)];
+}
+
 /** The bytes of an open file from `start` on, `length` of them. */
-export async function* readRange(file: FileHandle, start: number, length: number): AsyncIterable<Buffer> {
+export async function* readRange(file: FileHandle, start: number, length: number, buffers?: ReadBuffers): AsyncIterable<Buffer> {
   let position = start;
   let left = length;
-  while (left > 0) {
-    const buffer = Buffer.allocUnsafeSlow(Math.min(readBytes, left));
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
+  for (let turn = 0; left > 0; turn ^= 1) {
+    const buffer = buffers ? buffers[turn]! : Buffer.allocUnsafeSlow(Math.min(readBytes, left));
+    const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, left), position);
     if (bytesRead === 0) throw new Error('a file of the object store is shorter than it should be');
     position += bytesRead;
     left -= bytesRead;

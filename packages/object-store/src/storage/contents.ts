@@ -1,5 +1,5 @@
 import type { Blobs } from './blobs.ts';
-import { readRange } from './blobs.ts';
+import { readBuffers, readRange } from './blobs.ts';
 import type { Change, IndexDatabase } from './index-database.ts';
 import { decode, encode, keys, type Content, type Segment } from './records.ts';
 
@@ -96,7 +96,8 @@ export class Contents {
   async open(content: Content, size: number): Promise<OpenContent | undefined> {
     if (content.kind === 'inline') {
       const data = content.id === '' ? empty : await this.#index.get(keys.inline(content.id));
-      return data && { segments: [], read: (start, length) => once(data.subarray(start, start + length)), close: async () => {} };
+      const read = (start: number, length: number) => once(data!.subarray(start, start + length));
+      return data && { segments: [], read, stream: read, close: async () => {} };
     }
     const segments = await this.segments(content, size);
     const ids = segments.map(({ id }) => id).filter((id) => id !== '');
@@ -108,7 +109,8 @@ export class Contents {
     }
     return {
       segments,
-      read: (start, length) => this.#read(segments, start, length),
+      read: (start, length) => this.#read(segments, start, length, false),
+      stream: (start, length) => this.#read(segments, start, length, true),
       close: async () => {
         await first?.close();
         this.#blobs.unpin(ids);
@@ -116,7 +118,7 @@ export class Contents {
     };
   }
 
-  async *#read(segments: readonly Segment[], start: number, length: number): AsyncIterable<Buffer> {
+  async *#read(segments: readonly Segment[], start: number, length: number, reuse: boolean): AsyncIterable<Buffer> {
     let offset = start;
     let left = length;
     for (const { id, size } of segments) {
@@ -128,7 +130,7 @@ export class Contents {
       const count = Math.min(left, size - offset);
       const file = await this.#blobs.open(id);
       try {
-        yield* readRange(file, offset, count);
+        yield* readRange(file, offset, count, reuse ? readBuffers(count) : undefined);
       } finally {
         await file.close();
       }
@@ -157,6 +159,8 @@ export interface OpenContent {
   /** The parts that it was uploaded in; none for what the index holds. */
   segments: readonly Segment[];
   read(start: number, length: number): AsyncIterable<Buffer>;
+  /** As `read`, but a piece is overwritten once the next but one is asked for. */
+  stream(start: number, length: number): AsyncIterable<Buffer>;
   close(): Promise<void>;
 }
 
