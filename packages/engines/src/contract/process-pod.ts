@@ -48,8 +48,8 @@ export class ProcessPod {
     await chmod(folder, 0o755);
     const pod = new ProcessPod(engine, version, folder, programs);
     for (const path of [engine.dataPath, ...engine.scratchPaths]) {
-      await mkdir(pod.#hostPath(path), { recursive: true });
-      if (podUser !== undefined) await chown(pod.#hostPath(path), podUser, podUser);
+      await mkdir(pod.hostPath(path), { recursive: true });
+      if (podUser !== undefined) await chown(pod.hostPath(path), podUser, podUser);
     }
     return pod;
   }
@@ -147,7 +147,7 @@ export class ProcessPod {
       env: this.#env,
       command: undefined,
       args: undefined,
-      hostPath: (path) => this.#hostPath(path),
+      hostPath: (path) => this.hostPath(path),
       uid: podUser,
       gid: podUser,
       signal,
@@ -155,7 +155,7 @@ export class ProcessPod {
     };
   }
 
-  #hostPath(path: string): string {
+  hostPath(path: string): string {
     return join(this.#folder, path);
   }
 
