@@ -1,0 +1,102 @@
+import { once } from 'node:events';
+import { get } from 'node:http';
+import { pods, services } from '@skipper/api';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { deployments, endpoints } from '../kinds.ts';
+import { isReady, startTestCluster, until, type TestCluster } from '../node/cluster.fixture.ts';
+
+let cluster: TestCluster;
+beforeAll(async () => {
+  cluster = await startTestCluster();
+});
+afterAll(() => cluster.close());
+
+const namespace = 'default';
+/** Answers with its version; serves on for a moment when asked to stop, until those who ask know of it. */
+const server = (where: string): string => `
+  const server = require('node:http').createServer((request, response) => response.end(process.env.VERSION));
+  server.listen(process.env.PORT, ${where});
+  process.on('SIGTERM', () => setTimeout(() => server.close(() => process.exit(0)), 500));`;
+
+const template = (name: string, version: string, port: number, where: string) => ({
+  metadata: { labels: { app: name } },
+  spec: {
+    terminationGracePeriodSeconds: 5,
+    containers: [
+      {
+        name: 'app',
+        image: 'nobody.example/knows:this',
+        command: ['node', '-e', server(where)],
+        env: [{ name: 'VERSION', value: version }],
+        ports: [{ containerPort: port }],
+        readinessProbe: { tcpSocket: { port }, periodSeconds: 1 },
+      },
+    ],
+  },
+});
+const create = (name: string, replicas: number, port: number, where: string) =>
+  cluster.kube.create(deployments, {
+    metadata: { name, namespace },
+    spec: { replicas, selector: { matchLabels: { app: name } }, template: template(name, 'one', port, where) },
+  });
+const change = (name: string, spec: object) => cluster.kube.patch(deployments, name, { spec }, { namespace });
+const podsOf = async (name: string) => (await cluster.kube.list(pods, { namespace, labelSelector: `app=${name}` })).items;
+const shows = (name: string, version: string, count: number) =>
+  until(
+    `${name} has ${count} ready pods of version ${version}, and no others`,
+    async () => {
+      const found = await podsOf(name);
+      return found.length === count && found.every((pod) => isReady(pod) && pod.spec!.containers[0]!.env![0]!.value === version);
+    },
+    60_000,
+  );
+
+async function ask(host: string, port: number): Promise<string> {
+  const request = get({ host, port, agent: false, timeout: 5_000 });
+  const [response] = (await once(request, 'response')) as [AsyncIterable<Buffer>];
+  let body = '';
+  for await (const chunk of response) body += chunk.toString();
+  return body;
+}
+
+describe('a Deployment of processes', () => {
+  it('that listen on their own address rolls and scales without a refused request', async () => {
+    await cluster.kube.create(services, {
+      metadata: { name: 'rolls', namespace },
+      spec: { selector: { app: 'rolls' }, ports: [{ port: 7310 }] },
+    });
+    await create('rolls', 3, 7310, 'process.env.HOST');
+    await shows('rolls', 'one', 3);
+    const answers = new Map<string, number>();
+    const count = (answer: string): void => void answers.set(answer, (answers.get(answer) ?? 0) + 1);
+    let asking = true;
+    const load = (async () => {
+      while (asking) {
+        const { subsets = [] } = await cluster.kube.get(endpoints, 'rolls', { namespace });
+        const addresses = subsets.flatMap(({ addresses: ready = [] }) => ready);
+        const { ip } = addresses[Math.floor(Math.random() * addresses.length)] ?? { ip: 'none' };
+        await ask(ip, 7310).then(count, (error: Error) => count(error.message));
+      }
+    })();
+    await change('rolls', { template: template('rolls', 'two', 7310, 'process.env.HOST') });
+    await shows('rolls', 'two', 3);
+    await change('rolls', { replicas: 1 });
+    await shows('rolls', 'two', 1);
+    asking = false;
+    await load;
+    expect([...answers.keys()].sort()).toEqual(['one', 'two']);
+    expect(answers.get('one')! + answers.get('two')!).toBeGreaterThan(50);
+  }, 120_000);
+
+  it('that listen on all addresses replaces the old pod, for both cannot run at a time', async () => {
+    await create('greedy', 1, 7320, 'undefined');
+    await shows('greedy', 'one', 1);
+    await change('greedy', { template: template('greedy', 'two', 7320, 'undefined') });
+    await shows('greedy', 'two', 1);
+    // So does the way back to what listens where it should.
+    await change('greedy', { template: template('greedy', 'three', 7320, 'process.env.HOST') });
+    await shows('greedy', 'three', 1);
+    await change('greedy', { template: template('greedy', 'four', 7320, 'undefined') });
+    await shows('greedy', 'four', 1);
+  }, 120_000);
+});
