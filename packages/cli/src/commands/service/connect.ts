@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { childNames, KipError } from '@skipper/api';
-import { engineOf, type Engine } from '@skipper/engines';
+import { engineOf, type Connection, type Engine } from '@skipper/engines';
 import { openTunnel, type Tunnel } from '@skipper/kube';
 import { findOnPath } from '../../find-on-path.ts';
 import type { ScopeOptions } from '../../options.ts';
@@ -24,7 +24,7 @@ export async function connectService(name: string, options: ScopeOptions): Promi
         onNotice: (message) => note(`  ${message}`),
       });
     const connection = await connectionOf(client, service);
-    if (!engine.client) return holdOpen(engine, open);
+    if (engine.details || !engine.client) return holdOpen(engine, connection, open);
     const program = engine.client.programs.find(findOnPath);
     if (!program)
       throw new KipError('engine-unavailable', `No client for ${engine.title} is installed: ${engine.client.programs.join(' or ')}.`, {
@@ -40,20 +40,27 @@ export async function connectService(name: string, options: ScopeOptions): Promi
   });
 }
 
-/** What has no client of its own is reached with a browser or a library: every port of it, until stopped. */
-async function holdOpen(engine: Engine, open: (port: number) => Promise<Tunnel>): Promise<void> {
-  const tunnels: Tunnel[] = [];
+/** What is used by a browser or a library: every port of it, with the addresses that it has here, until stopped. */
+async function holdOpen(engine: Engine, connection: Connection, open: (port: number) => Promise<Tunnel>): Promise<void> {
+  const tunnels = new Map<number, Tunnel>();
   try {
-    for (const { name, port } of engine.ports) {
-      const tunnel = await open(port);
-      tunnels.push(tunnel);
-      print(`  ${colors.green('✔')}  ${name}: localhost:${tunnel.localPort}`);
-    }
+    for (const { port } of engine.ports) tunnels.set(port, await open(port));
+    const here = (port: number): string => `localhost:${tunnels.get(port)!.localPort}`;
+    const addresses = (engine.details?.(connection) ?? []).map(({ label, value }) => ({ label, url: urlOf(value) }));
+    for (const { label, url } of addresses)
+      if (url && tunnels.has(Number(url.port))) print(`  ${`${label}:`.padEnd(9)} ${url.protocol}//${here(Number(url.port))}`);
+    if (addresses.length === 0) for (const { name, port } of engine.ports) print(`  ${`${name}:`.padEnd(9)} ${here(port)}`);
+    print(`  Username: ${connection.username}`);
+    note('  Its password is in "kip service info".');
     print('  Press Ctrl+C to close');
     await stopRequested();
   } finally {
-    await Promise.all(tunnels.map((tunnel) => tunnel.close()));
+    await Promise.all([...tunnels.values()].map((tunnel) => tunnel.close()));
   }
+}
+
+function urlOf(text: string): URL | undefined {
+  return URL.canParse(text) ? new URL(text) : undefined;
 }
 
 /** @returns its exit code. Ctrl+C is the program's: there it may end no more than a query. */
