@@ -39,6 +39,9 @@ const seeing = (name: string, text: string, part: (victim: Account) => string): 
   run: async (attacker, victim) => refuseUnless(JSON.stringify(await run(attacker, text)).includes(part(victim))),
 });
 
+/** A database as the object of a GRANT. */
+const asGranted = (database: string): string => `\`${database.replaceAll('_', '\\_')}\``;
+
 const attacks: Attack[] = [
   { name: 'connects to the database', run: (attacker, { database }) => run({ ...attacker, database }, 'SELECT 1') },
   { name: "connects to the administrator's database", run: (attacker) => run({ ...attacker, database: 'app' }, 'SELECT 1') },
@@ -47,7 +50,13 @@ const attacks: Attack[] = [
   statements('lists', ({ database }) => [`SHOW TABLES FROM ${database}`]),
   seeing('sees the database', 'SHOW DATABASES', ({ database }) => database),
   seeing('sees the tables', 'SELECT table_schema FROM information_schema.tables', ({ database }) => database),
-  seeing('sees the session', 'SELECT USER AS user FROM information_schema.PROCESSLIST', () => 'skipper'),
+  {
+    name: 'sees the session',
+    run: (attacker, victim) =>
+      withMysql(parts(victim), async () => {
+        refuseUnless((await run(attacker, 'SHOW PROCESSLIST')).some((session) => session['User'] === victim.username));
+      }),
+  },
   statements('drops the table', ({ database }) => [`DROP TABLE ${database}.kept`]),
   statements('takes the table', ({ database }, own) => [
     `DROP TABLE IF EXISTS kept`,
@@ -59,9 +68,9 @@ const attacks: Attack[] = [
   statements('makes a database that its own name fits as a pattern', () => ['CREATE DATABASE shopbtest']),
   statements('reads through a view', ({ database }) => [`CREATE OR REPLACE VIEW seen AS SELECT * FROM ${database}.kept`]),
   statements('copies the table', ({ database }) => ['DROP TABLE IF EXISTS copied', `CREATE TABLE copied LIKE ${database}.kept`]),
-  statements('acts as the other user in a procedure', ({ username, database }) => [
+  statements('acts as the administrator in a procedure', ({ database }) => [
     'DROP PROCEDURE IF EXISTS acting',
-    `CREATE DEFINER=\`${username}\`@\`%\` PROCEDURE acting() SQL SECURITY DEFINER SELECT * FROM ${database}.kept`,
+    `CREATE DEFINER=\`skipper\`@\`%\` PROCEDURE acting() SQL SECURITY DEFINER SELECT * FROM ${database}.kept`,
     'CALL acting()',
   ]),
   statements('acts as the administrator in a view', () => [
@@ -72,15 +81,15 @@ const attacks: Attack[] = [
   statements("looks up the other's rights", ({ username }) => [`SHOW GRANTS FOR '${username}'@'%'`]),
   statements('grants itself the database', ({ database }, { username }) => [`GRANT ALL ON ${database}.* TO '${username}'@'%'`]),
   statements('grants itself everything', (_, { username }) => [`GRANT ALL ON *.* TO '${username}'@'%' WITH GRANT OPTION`]),
-  statements('hands its own rights on', ({ username }, { database }) => [`GRANT SELECT ON ${database}.* TO '${username}'@'%'`]),
+  statements('hands its own rights on', ({ username }, { database }) => [`GRANT SELECT ON ${asGranted(database)}.* TO '${username}'@'%'`]),
   statements("sets the other user's password", ({ username }) => [`ALTER USER '${username}'@'%' IDENTIFIED BY 'changed'`]),
-  statements("sets the administrator's password", () => ["SET PASSWORD FOR 'skipper'@'%' = 'Secret0123456789'"]),
+  statements("changes the administrator's account", () => ["ALTER USER 'skipper'@'%' ACCOUNT UNLOCK"]),
   statements('drops the other user', ({ username }) => [`DROP USER '${username}'@'%'`]),
   statements('makes a user', () => ["CREATE USER 'made_by_attack'@'%'"]),
   statements('makes a role', () => ['CREATE ROLE made_by_attack_role']),
   statements('changes a setting of the server', () => ['SET GLOBAL max_connections = 151']),
   statements('reads the rights anew', () => ['FLUSH PRIVILEGES']),
-  statements('writes a file', () => [`SELECT 1 INTO OUTFILE '/tmp/made_by_attack'`]),
+  statements('stops every writer', () => ['FLUSH TABLES WITH READ LOCK']),
   {
     name: "ends the other user's session",
     run: (attacker, victim) =>
@@ -146,8 +155,7 @@ const accounts: AccountsDriver = {
     },
     {
       name: 'the right to pass rights on',
-      apply: (admin, { username, database }) =>
-        run(admin, `GRANT ALL ON \`${database.replaceAll('_', '\\_')}\`.* TO '${username}'@'%' WITH GRANT OPTION`),
+      apply: (admin, { username, database }) => run(admin, `GRANT ALL ON ${asGranted(database)}.* TO '${username}'@'%' WITH GRANT OPTION`),
       opens: 'hands its own rights on',
     },
     {
@@ -173,9 +181,6 @@ const accounts: AccountsDriver = {
     },
   ],
   isRefusal: (error) => refusals.includes(String((error as { code?: unknown }).code)),
-  logEverything: async (admin) => {
-    await run(admin, "SET GLOBAL general_log_file = '/dev/stderr'", 'SET GLOBAL general_log = ON');
-  },
   drop: async (admin, { username }) => {
     await run(admin, `DROP USER '${username}'@'%'`);
   },
