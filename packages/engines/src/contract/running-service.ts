@@ -18,7 +18,7 @@ export interface RunningService {
  * The engine as a process of this machine; or the service that `CONTRACT_ADDRESS` (`host:port`) names, say a pod's through a tunnel, with
  * the administrator's password in the file `CONTRACT_PASSWORD_FILE` and the engine's type in `CONTRACT_ENGINE`.
  */
-export async function runningService(engine: Engine): Promise<RunningService> {
+export async function runningService(engine: Engine, startMs?: number): Promise<RunningService> {
   const { CONTRACT_ADDRESS: address, CONTRACT_PASSWORD_FILE: passwordFile } = process.env;
   if (address && passwordFile) {
     const { hostname, port } = new URL(`tcp://${address}`);
@@ -29,13 +29,13 @@ export async function runningService(engine: Engine): Promise<RunningService> {
     };
   }
   const pod = await ProcessPod.create(engine);
-  await pod.start();
+  await pod.start(startMs);
   return {
     address: { host: pod.ip, port: engine.ports[0].port },
     password: pod.password,
     restart: async () => {
       await pod.stop('SIGKILL');
-      await pod.start();
+      await pod.start(startMs);
     },
     output: () => pod.output,
     end: () => pod.destroy(),
