@@ -37,7 +37,9 @@ async function publish(version: string): Promise<void> {
   await writeFile(`${file}.sha512`, `${createHash('sha512').update(body).digest('hex')}  ${inside}-${platform}.tar.gz\n`);
 }
 
-async function install(home: string, parts: readonly string[]): Promise<void> {
+async function install(home: string, parts: readonly string[], version = '3.6.0'): Promise<void> {
+  await mkdir(join(home, 'lib'), { recursive: true });
+  await writeFile(join(home, 'lib', `opensearch-${version}.jar`), '');
   for (const part of parts) await mkdir(join(home, part), { recursive: true });
   await writeFile(join(home, 'bin', 'opensearch'), '#!/bin/sh\n');
   await chmod(join(home, 'bin', 'opensearch'), 0o755);
@@ -64,6 +66,11 @@ describe.runIf(hasArchive)('OpenSearch', () => {
     await install(home, ['bin', 'plugins/opensearch-security']);
     await provideOpensearch('3', context());
     expect(await findOpensearch('3', enginesDir)).toBe(home);
+  });
+  it('is not one of another major version', async () => {
+    await install(join(root, 'installed'), ['bin', 'plugins/opensearch-security'], '2.19.2');
+    expect(await findOpensearch('3', enginesDir)).toBeUndefined();
+    expect(await findOpensearch('2', enginesDir)).toBe(join(root, 'installed'));
   });
   it('is fetched where the one that is installed has no security plugin, which is better than none', async () => {
     const home = join(root, 'installed');

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { realpath } from 'node:fs/promises';
+import { readdir, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { hasCode, KipError, type PrepareContext } from '@skipper/api';
 import { fetchArchive, type ArchiveChecksum, type MakerArchive } from '../programs/archive.ts';
@@ -39,7 +39,7 @@ function releaseOf(version: string): string {
 
 /** The folder of OpenSearch on this machine; one with its security plugin is preferred. `undefined` when there is none. */
 export async function findOpensearch(version: string, enginesDir: string): Promise<string | undefined> {
-  const installed = await installedHome();
+  const installed = await installedHome(majorOf(version));
   if (installed && isComplete(installed)) return installed;
   const fetched = fetchedFolder(version, enginesDir);
   return existsSync(join(fetched, 'bin', 'opensearch')) ? fetched : installed;
@@ -70,13 +70,16 @@ export async function provideOpensearch(version: string, context: PrepareContext
   }
 }
 
-/** `bin/opensearch` can be a link. */
-async function installedHome(): Promise<string | undefined> {
+/** One of this major version; `bin/opensearch` can be a link. */
+async function installedHome(major: number): Promise<string | undefined> {
   const folder = await findPrograms(
     ['opensearch'],
     usualHomes.map((home) => join(home, 'bin')),
   );
-  return folder && dirname(dirname(await realpath(join(folder, 'opensearch'))));
+  if (!folder) return undefined;
+  const home = dirname(dirname(await realpath(join(folder, 'opensearch'))));
+  const library = (await readdir(join(home, 'lib')).catch(() => [])).find((file) => /^opensearch-\d+\.\d+\.\d+\.jar$/.test(file));
+  return library?.startsWith(`opensearch-${major}.`) ? home : undefined;
 }
 
 const isComplete = (home: string): boolean => existsSync(join(home, 'plugins', 'opensearch-security'));
