@@ -17,11 +17,11 @@ const consolePort = 9001;
  */
 export function minioProcess(host: ProcessHost): ImageProcess {
   return {
-    async prepare({ enginesDir }) {
+    async prepare(context) {
       // Which of the two a volume needs is known only at its start.
       if (await installedFolder()) return;
-      await provideOwnProgram(ownProgram, host, enginesDir);
-      await provideNode(enginesDir);
+      await provideOwnProgram(ownProgram, host, context);
+      await provideNode(context.enginesDir);
     },
 
     async start(context) {
@@ -39,7 +39,7 @@ export function minioProcess(host: ProcessHost): ImageProcess {
         });
       return {
         file: await provideNode(context.enginesDir),
-        args: [await provideOwnProgram(ownProgram, host, context.enginesDir)],
+        args: [await provideOwnProgram(ownProgram, host, context)],
         env: {
           ...basics(scratch),
           MINIO_VOLUMES: join(data, ownProgram),

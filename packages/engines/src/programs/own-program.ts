@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { chmod, copyFile, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { chmod, copyFile, cp, mkdir, readdir, readFile, rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { KipError } from '@skipper/api';
 import type { ProcessHost } from '../engine.ts';
+import { makeWholeFolder } from './whole-folder.ts';
 
 /** Of other users, all that a program and its folders need. */
 const othersMayRun = 0o001;
@@ -12,7 +13,11 @@ const othersMayRun = 0o001;
  * A program that comes with Skipper, where the pods' users can read it: a copy among the engines, because Skipper may lie in a
  * folder of root's. @returns the file that Node runs.
  */
-export async function provideOwnProgram(name: string, host: ProcessHost, enginesDir: string): Promise<string> {
+export async function provideOwnProgram(
+  name: string,
+  host: ProcessHost,
+  { enginesDir, signal }: { enginesDir: string; signal: AbortSignal },
+): Promise<string> {
   const source = host.ownProgram(name);
   const main = await readFile(join(source, 'main.cjs')).catch((error: unknown) => {
     throw new KipError('engine-unavailable', `Skipper's own program "${name}" is not at ${source}.`, {
@@ -21,13 +26,11 @@ export async function provideOwnProgram(name: string, host: ProcessHost, engines
     });
   });
   const folder = join(enginesDir, `${name}-${createHash('sha256').update(main).digest('hex').slice(0, 16)}`);
-  if (await exists(folder)) return join(folder, 'main.cjs');
-  await mkdir(enginesDir, { recursive: true });
-  const unfinished = await mkdtemp(`${folder}.`);
-  await cp(source, unfinished, { recursive: true });
-  await openToAll(unfinished);
-  // Another pod may have been faster.
-  await rename(unfinished, folder).catch(() => rm(unfinished, { recursive: true }));
+  if (!(await exists(folder)))
+    await makeWholeFolder(folder, { signal, progress: () => undefined }, async ({ unpacked }) => {
+      await cp(source, unpacked, { recursive: true });
+      await openToAll(unpacked);
+    });
   return join(folder, 'main.cjs');
 }
 
