@@ -56,8 +56,8 @@ afterAll(async () => {
   await cluster.close();
 });
 
-/** Answers with its environment. */
-const program = `require('http').createServer((_, answer) => answer.end(JSON.stringify(process.env))).listen(8080, process.env.POD_IP)`;
+/** Answers with its environment: at the pod's own address where pods share the machine's, and on every one where the port is reached from within the pod. */
+const program = `require('http').createServer((_, answer) => answer.end(JSON.stringify(process.env))).listen(8080${process.env['KUBECONFIG'] ? '' : ', process.env.POD_IP'})`;
 const base: AppSpec = {
   image: 'docker.io/library/node:22-alpine',
   command: ['node', '-e', program],
