@@ -1,16 +1,12 @@
-import { KipError, secrets, type App, type AppBinding, type StatefulService } from '@skipper/api';
+import { secrets, type App, type AppBinding, type StatefulService } from '@skipper/api';
 import { engineOf } from '@skipper/engines';
 import type { KubeClient } from '@skipper/kube';
 
 const nowhere = { host: '', port: 0, username: '', password: '', database: '' };
 
-/**
- * Names of the variables that a binding gives to an app.
- * @throws KipError `unsupported` when services of this type cannot be bound.
- */
+/** Names of the variables that a binding gives to an app. */
 export function bindingVariableNames(service: StatefulService, { prefix }: Pick<AppBinding, 'prefix'>): string[] {
-  const { binding, title } = engineOf(service.spec.type);
-  if (!binding) throw new KipError('unsupported', `${title} cannot be bound to apps by this version of Skipper.`);
+  const { binding } = engineOf(service.spec.type);
   const parts = ['HOST', 'PORT', 'USERNAME', 'PASSWORD', 'URL', ...Object.keys(binding.variables(nowhere))];
   return [...new Set(parts)].map((part) => `${prefix ?? binding.prefix}_${part}`);
 }

@@ -1,4 +1,4 @@
-import { KipError, type ImageResolver, type ServiceType } from '@skipper/api';
+import type { ImageResolver, ServiceType } from '@skipper/api';
 import type { Engine, ProcessHost } from './engine.ts';
 import { minio } from './minio/definition.ts';
 import { mongodb } from './mongodb/definition.ts';
@@ -8,18 +8,18 @@ import { postgres } from './postgres/definition.ts';
 import { rabbitmq } from './rabbitmq/definition.ts';
 import { redis } from './redis/definition.ts';
 
-/** Every engine that can be had, by the type that names it. */
-const catalog: Partial<Record<ServiceType, Engine>> = { postgres, mysql, mongodb, redis, rabbitmq, opensearch, minio };
+/** Every engine, by the type that names it. */
+const catalog: Record<ServiceType, Engine> = { postgres, mysql, mongodb, redis, rabbitmq, opensearch, minio };
 
 export const engines: readonly Engine[] = Object.values(catalog);
 
-/** @throws KipError `unsupported` for a type that is not built yet. */
+/** What is known of a type. `undefined` for a word that is none, which an object may hold where the cluster does not validate it. */
+export function findEngine(type: string): Engine | undefined {
+  return Object.hasOwn(catalog, type) ? catalog[type as ServiceType] : undefined;
+}
+
 export function engineOf(type: ServiceType): Engine {
-  const engine = catalog[type];
-  if (engine) return engine;
-  throw new KipError('unsupported', `Services of type "${type}" cannot be made by this version of Skipper.`, {
-    hint: `It can make: ${Object.keys(catalog).join(', ')}.`,
-  });
+  return catalog[type];
 }
 
 /** What the embedded cluster runs for an image: the engine's own process for images of the catalog's repositories. */

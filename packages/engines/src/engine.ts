@@ -52,9 +52,9 @@ export interface Engine {
   /** How its image of a version runs on the embedded cluster. */
   process(version: string, host: ProcessHost): ImageProcess;
   /** What an app that is bound to a service gets besides host, port, username, password and URL. */
-  readonly binding?: EngineBinding;
+  readonly binding: EngineBinding;
   /** Accounts of apps. */
-  readonly accounts?: Accounts;
+  readonly accounts: Accounts;
   /** The engine's own interactive client, for `kip service connect`. */
   readonly client?: EngineClient;
 }

@@ -91,7 +91,7 @@ function refusals(require: () => void): string[] {
     require();
     return [];
   } catch (error) {
-    if (!hasCode(error, 'usage') && !hasCode(error, 'unsupported')) throw error;
+    if (!hasCode(error, 'usage')) throw error;
     return [`${error.message}${error.hint ? ` ${error.hint}` : ''}`];
   }
 }

@@ -3,7 +3,6 @@ import type { StatefulSet } from 'kubernetes-types/apps/v1.d.ts';
 import {
   childNames,
   conditionTypes,
-  hasCode,
   labels,
   networkPolicies,
   persistentVolumeClaims,
@@ -16,7 +15,7 @@ import {
   storageClasses,
   type StatefulService,
 } from '@skipper/api';
-import { engineOf, type Engine } from '@skipper/engines';
+import { findEngine } from '@skipper/engines';
 import type { KubeClient } from '@skipper/kube';
 import { ensure, fieldManager } from '../apply.ts';
 import { isFalse, isTrue, type Judgement } from '../conditions.ts';
@@ -55,7 +54,7 @@ interface Pass {
 
 async function act(context: ReconcilerContext, service: StatefulService, seen: Observed): Promise<Pass> {
   const { client } = context;
-  const engine = findEngine(service);
+  const engine = findEngine(service.spec.type);
   if (!engine)
     return blocked(
       isFalse(
@@ -133,15 +132,6 @@ async function act(context: ReconcilerContext, service: StatefulService, seen: O
 
 function blocked(judgement: Judgement, requeueAfterMs?: number): Pass {
   return { findings: { judgements: [judgement], bound: false }, requeueAfterMs };
-}
-
-function findEngine(service: StatefulService): Engine | undefined {
-  try {
-    return engineOf(service.spec.type);
-  } catch (error) {
-    if (hasCode(error, 'unsupported')) return undefined;
-    throw error;
-  }
 }
 
 async function holdService(client: KubeClient, service: StatefulService): Promise<void> {

@@ -63,7 +63,6 @@ function requireBindable(service: StatefulService, app: string, { database }: Ap
   const names = bindingVariableNames(service, { prefix: 'X' });
   if (vhost !== undefined && !names.includes('X_VHOST'))
     throw new KipError('usage', `${title} has no virtual hosts.`, { hint: 'Use --database.' });
-  if (!accounts) throw new KipError('unsupported', `${title} cannot be bound to apps by this version of Skipper.`);
   const part = database ?? accounts.defaultDatabase(appDatabaseName(app, scope.environment));
   const refused = accounts.refusesDatabase(part);
   if (refused) throw new KipError('usage', refused, database === undefined ? { hint: 'Give another name with --database.' } : {});

@@ -31,7 +31,7 @@ it.each(['postgres', 'redis'] as const)('does not wait for a %s that says nothin
   const target = silentEngine(type);
   const startedAt = performance.now();
   await expect(
-    withAccess(target, { ...options, stopping: new AbortController().signal }, (to) => target.engine.accounts!.verify(to, grant)),
+    withAccess(target, { ...options, stopping: new AbortController().signal }, (to) => target.engine.accounts.verify(to, grant)),
   ).rejects.toThrow('did not answer within 0.2 s');
   expect(performance.now() - startedAt).toBeLessThan(8_000);
 });
@@ -40,7 +40,7 @@ it('ends with the operator', async () => {
   const target = silentEngine('postgres');
   const stopping = new AbortController();
   const working = withAccess(target, { ...options, timeoutMs: 60_000, stopping: stopping.signal }, (to) =>
-    target.engine.accounts!.grant(to, grant),
+    target.engine.accounts.grant(to, grant),
   );
   stopping.abort(new Error('the operator stops'));
   await expect(working).rejects.toThrow('the operator stops');

@@ -1,14 +1,11 @@
 import type { Secret } from 'kubernetes-types/core/v1.d.ts';
-import { appChildNames, appDatabaseName, hasCode, labels, type App, type AppBinding, type StatefulService } from '@skipper/api';
-import { engineOf, type Accounts, type Engine, type EngineBinding } from '@skipper/engines';
+import { appChildNames, appDatabaseName, labels, type App, type AppBinding, type StatefulService } from '@skipper/api';
+import { findEngine, type Engine } from '@skipper/engines';
 import type { Caches } from '../../caches.ts';
 import { nameOf, namespaceOf } from '../../ownership.ts';
 import { usernameOf } from './account.ts';
 import { bindingOf, isBindingSecret, recordOf } from './secret.ts';
 import { collisionsOf, variablesOf } from './variables.ts';
-
-/** An engine that has accounts for apps. */
-export type BindableEngine = Engine & { accounts: Accounts; binding: EngineBinding };
 
 export interface Refusal {
   /** CamelCase. */
@@ -25,7 +22,7 @@ export interface BindingPlan {
   username: string;
   database: string;
   /** The service, when there is one that stays and apps can be bound to. */
-  target: { service: StatefulService; engine: BindableEngine; prefix: string } | undefined;
+  target: { service: StatefulService; engine: Engine; prefix: string } | undefined;
   /** Why it cannot be made as it stands. */
   refusal: Refusal | undefined;
 }
@@ -54,7 +51,7 @@ function planBinding(app: App, entry: AppBinding, world: PlanSource): BindingPla
   if (found && !secret) return { ...plan, refusal: nameTaken(secretName, namespace) };
   if (!service || service.metadata?.deletionTimestamp)
     return { ...plan, refusal: missing(entry.service, namespace, service !== undefined) };
-  const engine = bindableEngine(service);
+  const engine = findEngine(service.spec.type);
   if (!engine)
     return {
       ...plan,
@@ -98,16 +95,6 @@ function missing(service: string, namespace: string, going: boolean): Refusal {
       ? `The service "${service}" is being deleted.`
       : `There is no service "${service}" in namespace "${namespace}". Add it, or remove the binding.`,
   };
-}
-
-export function bindableEngine(service: StatefulService): BindableEngine | undefined {
-  try {
-    const engine = engineOf(service.spec.type);
-    return engine.accounts && engine.binding ? (engine as BindableEngine) : undefined;
-  } catch (error) {
-    if (hasCode(error, 'unsupported')) return undefined;
-    throw error;
-  }
 }
 
 /** An app's part of a service is the app's alone. Of two apps that ask for one, the older has it. */

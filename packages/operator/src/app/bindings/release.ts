@@ -1,5 +1,6 @@
 import type { Pod, Secret } from 'kubernetes-types/core/v1.d.ts';
 import { appChildNames, labels, secrets } from '@skipper/api';
+import { findEngine } from '@skipper/engines';
 import { hasReason, type KubeClient } from '@skipper/kube';
 import { fieldManager } from '../../apply.ts';
 import { nameOf, namespaceOf } from '../../ownership.ts';
@@ -8,7 +9,6 @@ import { bindingsIn } from '../deployment.ts';
 import { withAccess } from './access.ts';
 import { usernameOf } from './account.ts';
 import { toChangeAccounts, withoutSecrets, type BindingContext } from './context.ts';
-import { bindableEngine } from './plan.ts';
 import { accountFinalizer, isBindingSecret, recordOf } from './secret.ts';
 import { accessTarget } from './target.ts';
 
@@ -29,7 +29,7 @@ export async function releaseBinding(context: BindingContext, namespace: string,
   }
   if (!secret.metadata?.finalizers?.includes(accountFinalizer)) return {};
   const target = caches.statefulServices.get(service, namespace);
-  const engine = target && !target.metadata?.deletionTimestamp ? bindableEngine(target) : undefined;
+  const engine = target && !target.metadata?.deletionTimestamp ? findEngine(target.spec.type) : undefined;
   const { database } = recordOf(secret);
   // Without the service there is no account either, or nobody who could log in with it.
   if (target && engine && database !== undefined) {

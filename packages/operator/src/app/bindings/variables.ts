@@ -20,7 +20,7 @@ export function variablesOf({ engine, namespace, service, prefix, database, user
     USERNAME: username,
     PASSWORD: password,
     URL: engine.uri(connection),
-    ...engine.binding?.variables(connection),
+    ...engine.binding.variables(connection),
   };
   return Object.fromEntries(Object.entries(parts).map(([part, value]) => [`${prefix}_${part}`, value]));
 }
