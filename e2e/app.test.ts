@@ -201,7 +201,7 @@ describe('a rolling restart', () => {
     expect(after.failed).toBe(before.failed);
     await project.succeed('app', 'delete', 'busy', ...project.flags());
     await project.succeed('app', 'delete', 'caller', ...project.flags());
-  });
+  }, 420_000);
 });
 
 describe('what is wrong', () => {

@@ -4,7 +4,7 @@ import { engineOf, type Connection, type Engine } from '@skipper/engines';
 import { openTunnel, type Tunnel } from '@skipper/kube';
 import { findOnPath } from '../../find-on-path.ts';
 import type { ScopeOptions } from '../../options.ts';
-import { colors, note, print } from '../../output.ts';
+import { note, print } from '../../output.ts';
 import { connectionOf, requireService, scopeOfOptions } from '../../services.ts';
 import { stopRequested } from '../../stop-requested.ts';
 import { withCluster } from '../../target-cluster.ts';
