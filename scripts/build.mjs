@@ -16,33 +16,83 @@ const startedAt = new Date();
 mkdirSync(dist, { recursive: true });
 writeFileSync(join(dist, 'package.json'), '{ "type": "commonjs" }\n');
 
-const { outputFiles } = await build({
-  entryPoints: [join(root, 'packages', 'cli', 'src', 'main.ts')],
+const common = {
   write: false,
   bundle: true,
   platform: 'node',
   format: 'cjs',
   target: 'node20',
-  // A native module; the only dependency that is not in the bundle.
-  external: ['classic-level', 'pg-native', 'bufferutil', 'utf-8-validate'],
   define: { 'import.meta.url': 'undefined' },
-  // The starter compiles the bundle as a script, in which there is only `require`.
-  supported: { 'dynamic-import': false },
   legalComments: 'none',
   minify: true,
   logLevel: 'warning',
+};
+
+/** Packages that are loaded when the first connection to an engine of their kind is opened. */
+const drivers = ['amqplib', 'ioredis', 'mongodb', 'mysql2', 'mysql2/promise', 'pg'];
+const driversFile = await bundleDrivers();
+const { outputFiles } = await build({
+  ...common,
+  entryPoints: [join(root, 'packages', 'cli', 'src', 'main.ts')],
+  // A native module, and what `ws` would use if it were there.
+  external: ['classic-level', 'bufferutil', 'utf-8-validate'],
+  // The starter compiles the bundle as a script, in which there is only `require`.
+  supported: { 'dynamic-import': false },
+  plugins: [driversBeside()],
 });
 // In ASCII, which is read without being decoded: esbuild leaves other characters only in regular expressions.
 const ascii = outputFiles[0].text.replace(/[^\0-\x7f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 // As a module's function, so that the starter need not copy it to make it one.
 const bundle = `(function(exports,require,module,__filename,__dirname){${ascii}\n})`;
-const name = `kip-${createHash('sha256').update(bundle).digest('hex').slice(0, 16)}`;
+const name = nameOf(bundle);
 // Written aside and renamed, here and below: somebody may be running or building it.
 place(`${name}.js`, bundle);
 await buildPrograms(join(dist, 'programs'));
 place('kip.cjs', readFileSync(join(root, 'scripts', 'starter.cjs'), 'utf8').replaceAll('BUNDLE', name));
 await writeCodeCache();
 removeOld();
+
+function nameOf(contents) {
+  return `kip-${createHash('sha256').update(contents).digest('hex').slice(0, 16)}`;
+}
+
+/** @returns the file with every driver, each run when it is first asked for. */
+async function bundleDrivers() {
+  const getters = drivers.map((driver) => `get ${JSON.stringify(driver)}() { return require(${JSON.stringify(driver)}); }`);
+  const { outputFiles: files } = await build({
+    ...common,
+    stdin: { contents: `module.exports = { ${getters.join(', ')} };`, resolveDir: join(root, 'packages', 'engines') },
+    // What drivers use if it is there.
+    external: [
+      'pg-native',
+      'kerberos',
+      'snappy',
+      'socks',
+      '@mongodb-js/zstd',
+      'mongodb-client-encryption',
+      '@aws-sdk/credential-providers',
+      'gcp-metadata',
+      'aws4',
+    ],
+  });
+  const file = `${nameOf(files[0].text)}.js`;
+  place(file, files[0].text);
+  return file;
+}
+
+function driversBeside() {
+  return {
+    name: 'drivers-beside',
+    setup({ onResolve, onLoad }) {
+      const filter = new RegExp(`^(${drivers.join('|')})$`);
+      onResolve({ filter }, ({ path }) => ({ path, namespace: 'driver' }));
+      onLoad({ filter: /.*/, namespace: 'driver' }, ({ path }) => ({
+        contents: `module.exports = require(${JSON.stringify(`./${driversFile}`)})[${JSON.stringify(path)}];`,
+      }));
+      onResolve({ filter: /^\.\/kip-/, namespace: 'driver' }, ({ path }) => ({ path, external: true }));
+    },
+  };
+}
 
 function place(file, contents) {
   const temporary = join(dist, `.${file}-${process.pid}`);
@@ -83,7 +133,7 @@ async function writeCodeCache() {
 /** Others than the newest, unless somebody may be about to start one. */
 function removeOld() {
   for (const file of readdirSync(dist)) {
-    if (!file.startsWith('kip-') || file.startsWith(name)) continue;
+    if (!file.startsWith('kip-') || file.startsWith(name) || file === driversFile) continue;
     if (Date.now() - (statSync(join(dist, file), { throwIfNoEntry: false })?.mtimeMs ?? 0) > 60_000)
       rmSync(join(dist, file), { force: true });
   }
