@@ -8,15 +8,15 @@ import { openProject, type TestProject } from './support/scope.ts';
 import { stores } from './support/stores/index.ts';
 import type { Place, Store } from './support/stores/store.ts';
 
-/** What the embedded cluster can run here; a real one runs all. */
+/** What the embedded cluster can run here; a real one runs all, OpenSearch in a suite of its own below. */
 const embeddedTypes: ServiceType[] = ['postgres', 'mysql', 'redis', 'rabbitmq', 'minio'];
 /**
- * What stands in for an engine on a test cluster and says nothing of its rights: MongoDB's roles are accepted and not enforced,
- * OpenSearch answers anyone. That an app uses an account of its own is shown there, and not that it is kept to it.
+ * What stands in for an engine on a test cluster and says nothing of its rights: MongoDB's roles are accepted and not enforced.
+ * That an app uses an account of its own is shown there, and not that it is kept to it.
  */
-const withoutRights: ServiceType[] = ['mongodb', 'opensearch'];
+const withoutRights: ServiceType[] = ['mongodb'];
 const environment = 'test';
-const types = process.env['KUBECONFIG'] ? [...serviceTypes] : embeddedTypes;
+const types = process.env['KUBECONFIG'] ? serviceTypes.filter((type) => type !== 'opensearch') : embeddedTypes;
 
 let project: TestProject;
 
@@ -154,6 +154,49 @@ describe.each(types)('%s', (type) => {
     const { spec } = await project.cluster.client.get(apps, app, { namespace: project.namespace(environment) });
     expect(spec.bindings ?? []).toEqual([]);
     await project.succeed('app', 'delete', app, ...project.flags(environment));
+  });
+});
+
+/** With its security off, by the documented annotation: a distribution without the security plugin is what test clusters have. */
+describe.runIf(process.env['KUBECONFIG'])('opensearch without its security plugin', () => {
+  const scope = (): string[] => project.flags(environment);
+  const manifest = (annotations: object): string =>
+    JSON.stringify({
+      apiVersion: 'skipper.dev/v1alpha1',
+      kind: 'StatefulService',
+      metadata: { name: 'search', annotations },
+      spec: { type: 'opensearch' },
+    });
+  let program: TestApp;
+  beforeAll(async () => {
+    program = await testApp(project.cluster, ['opensearch']);
+  });
+  afterAll(() => program?.close());
+
+  it('does not run unless that is asked for, and says why', async () => {
+    const { stderr } = await project.fail(1, 'service', 'add', 'opensearch', '--name', 'search', '--timeout', '40s', ...scope());
+    expect(stderr).toContain('This OpenSearch has no security plugin');
+  });
+
+  it('takes a client of its own when it is', async () => {
+    const file = join(program.folder, 'search.json');
+    await writeFile(file, manifest({ 'skipper.dev/opensearch-security': 'disabled' }));
+    await project.succeed('apply', '-f', file, ...scope());
+    const { store } = await stores.opensearch();
+    const read = await asAdministrator('search', async (place) => {
+      const own = { ...place, database: store.administratorsPart };
+      await store.write(own, 'a document');
+      return store.read(own);
+    });
+    expect(read).toBe('a document');
+  });
+
+  it('has no accounts for apps, and says so', async () => {
+    await deploy(program, 'searcher');
+    const { stderr } = await project.fail(1, 'service', 'bind', 'search', 'searcher', '--timeout', '20s', ...scope());
+    expect(stderr).toContain('so it has no accounts');
+    await project.succeed('service', 'delete', 'search', '--delete-data', ...scope());
+    await project.succeed('app', 'delete', 'searcher', ...scope());
   });
 });
 
