@@ -285,7 +285,7 @@ describe.concurrent('a pod', () => {
     await kube.create(
       pods,
       nodePod(namespace, 'imageless', scripts.idle, {
-        container: { image: 'registry.invalid/there-is-no-such-image:1', imagePullPolicy: 'IfNotPresent' },
+        container: { image: 'registry.invalid/there-is-no-such-image:1', imagePullPolicy: 'IfNotPresent', command: [] },
       }),
     );
     const waiting = await until('it says so', async () => {

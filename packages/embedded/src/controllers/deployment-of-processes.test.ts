@@ -16,7 +16,7 @@ const namespace = 'default';
 const server = (where: string): string => `
   const server = require('node:http').createServer((request, response) => response.end(process.env.VERSION));
   server.listen(process.env.PORT, ${where});
-  process.on('SIGTERM', () => setTimeout(() => server.close(() => process.exit(0)), 500));`;
+  process.on('SIGTERM', () => setTimeout(() => server.close(() => process.exit(0)), 3000));`;
 
 const template = (name: string, version: string, port: number, where: string) => ({
   metadata: { labels: { app: name } },
