@@ -29,7 +29,13 @@ export async function buildPrograms(folder) {
     copyNativeModule('classic-level', unfinished);
     chmodSync(unfinished, 0o755);
     rmSync(join(folder, program), { recursive: true, force: true });
-    renameSync(unfinished, join(folder, program));
+    try {
+      renameSync(unfinished, join(folder, program));
+    } catch (error) {
+      // Another build of the same tree was a moment faster.
+      if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+      rmSync(unfinished, { recursive: true, force: true });
+    }
   }
 }
 
