@@ -1,8 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 // The tunnel suite brings containers of its own, with arguments that only a real node carries out; the durability suite kills the
-// embedded cluster. The suite of apps' operator cuts off operators that reach engines directly, which one outside a cluster cannot:
-// there e2e/bindings.test.ts shows what bindings do.
+// embedded cluster. The suite of the apps' operator has not been brought to its end on a real cluster yet: what bindings do there is
+// shown by e2e/bindings.test.ts.
 const ofTheOtherCluster = process.env['KUBECONFIG'] ? ['e2e/durability.test.ts', 'e2e/app-operator.test.ts'] : ['e2e/tunnel.test.ts'];
 // The operator from its image: there is one to run where somebody has brought it.
 if (!process.env['E2E_OPERATOR_IMAGE']) ofTheOtherCluster.push('e2e/in-cluster.test.ts');
