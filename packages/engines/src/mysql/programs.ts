@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { hasCode, KipError, type PrepareContext } from '@skipper/api';
-import { debianLibraryPath, fetchDebianPackage } from '../programs/debian-package.ts';
+import type { PrepareContext } from '@skipper/api';
+import { debianLibraryPath, provideFromDebian } from '../programs/debian-package.ts';
 import { findPrograms } from '../programs/find-program.ts';
 
 const program = 'mariadbd';
@@ -31,21 +31,7 @@ export async function findMariadb(enginesDir: string): Promise<MariadbPrograms |
 export async function provideMariadb(context: PrepareContext): Promise<void> {
   if (await findMariadb(context.enginesDir)) return;
   const hint = `Install MariaDB's server so that "${program}" is on PATH, for example with "apt-get install ${debianPackage}" or "brew install mariadb".`;
-  if (!existsSync('/usr/bin/apt-get'))
-    throw new KipError(
-      'engine-unavailable',
-      `"${program}" is not on this machine, and it cannot be fetched: this is not a distribution with apt.`,
-      { hint },
-    );
-  try {
-    await fetchDebianPackage(debianPackage, fetchedFolder(context.enginesDir), {
-      signal: context.signal,
-      progress: (message, fraction) => context.progress(message, fraction),
-    });
-  } catch (error) {
-    if (!hasCode(error, 'engine-unavailable')) throw error;
-    throw new KipError('engine-unavailable', `"${program}" is not on this machine. ${error.message}`, { hint, cause: error });
-  }
+  await provideFromDebian({ program, name: debianPackage, hint }, fetchedFolder(context.enginesDir), context);
 }
 
 function programsIn(folder: string, env: Record<string, string>): MariadbPrograms | undefined {

@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { KipError } from '@skipper/api';
+import { hasCode, KipError, type PrepareContext } from '@skipper/api';
 import { makeWholeFolder, type Waiting } from './whole-folder.ts';
 
 const run = promisify(execFile);
@@ -21,7 +22,7 @@ export async function debianLibraryPath(folder: string): Promise<string> {
  * sources with their signatures checked, and unpacks it all into `folder`, which appears whole. Needs no root and installs nothing.
  * @throws KipError `engine-unavailable`
  */
-export function fetchDebianPackage(name: string, folder: string, options: Waiting): Promise<void> {
+function fetchDebianPackage(name: string, folder: string, options: Waiting): Promise<void> {
   return makeWholeFolder(folder, options, async ({ unpacked, temporary, signal, progress }) => {
     try {
       progress(`looking for ${name} in the distribution's packages`, 0);
@@ -43,6 +44,33 @@ export function fetchDebianPackage(name: string, folder: string, options: Waitin
       );
     }
   });
+}
+
+/**
+ * Fetches the package that brings `program`, where this machine's distribution has it.
+ * @param hint the other ways to get the program.
+ * @throws KipError `engine-unavailable` that names the program
+ */
+export async function provideFromDebian(
+  { program, name, hint }: { program: string; name: string; hint: string },
+  folder: string,
+  context: PrepareContext,
+): Promise<void> {
+  if (!existsSync('/usr/bin/apt-get'))
+    throw new KipError(
+      'engine-unavailable',
+      `"${program}" is not on this machine, and it cannot be fetched: this is not a distribution with apt.`,
+      { hint },
+    );
+  try {
+    await fetchDebianPackage(name, folder, {
+      signal: context.signal,
+      progress: (message, fraction) => context.progress(message, fraction),
+    });
+  } catch (error) {
+    if (!hasCode(error, 'engine-unavailable')) throw error;
+    throw new KipError('engine-unavailable', `"${program}" is not on this machine. ${error.message}`, { hint, cause: error });
+  }
 }
 
 /** With the machine's package lists, or with lists of our own where it has none: installing is not meant, so no root is needed. */

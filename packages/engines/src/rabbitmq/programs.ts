@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { readdir, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { hasCode, KipError, type PrepareContext } from '@skipper/api';
-import { debianLibraryPath, fetchDebianPackage } from '../programs/debian-package.ts';
+import type { PrepareContext } from '@skipper/api';
+import { debianLibraryPath, provideFromDebian } from '../programs/debian-package.ts';
 import { findPrograms } from '../programs/find-program.ts';
 
 const packageName = 'rabbitmq-server';
@@ -33,21 +33,7 @@ export async function findRabbitmq(enginesDir: string): Promise<RabbitmqPrograms
 export async function provideRabbitmq(context: PrepareContext): Promise<void> {
   if (await findRabbitmq(context.enginesDir)) return;
   const hint = `Install RabbitMQ so that "${packageName}" is on PATH, for example with "apt-get install rabbitmq-server" or "brew install rabbitmq".`;
-  if (!existsSync('/usr/bin/apt-get'))
-    throw new KipError(
-      'engine-unavailable',
-      `"${packageName}" is not on this machine, and it cannot be fetched: this is not a distribution with apt.`,
-      { hint },
-    );
-  try {
-    await fetchDebianPackage(packageName, fetchedFolder(context.enginesDir), {
-      signal: context.signal,
-      progress: (message, fraction) => context.progress(message, fraction),
-    });
-  } catch (error) {
-    if (!hasCode(error, 'engine-unavailable')) throw error;
-    throw new KipError('engine-unavailable', `"${packageName}" is not on this machine. ${error.message}`, { hint, cause: error });
-  }
+  await provideFromDebian({ program: packageName, name: packageName, hint }, fetchedFolder(context.enginesDir), context);
 }
 
 const fetchedFolder = (enginesDir: string): string => join(enginesDir, 'rabbitmq-debian');

@@ -1,7 +1,6 @@
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { hasCode, KipError, type PrepareContext } from '@skipper/api';
-import { debianLibraryPath, fetchDebianPackage } from '../programs/debian-package.ts';
+import type { PrepareContext } from '@skipper/api';
+import { debianLibraryPath, provideFromDebian } from '../programs/debian-package.ts';
 import { findPrograms } from '../programs/find-program.ts';
 
 const program = 'redis-server';
@@ -25,21 +24,7 @@ export async function findRedis(enginesDir: string): Promise<RedisPrograms | und
 export async function provideRedis(context: PrepareContext): Promise<void> {
   if (await findRedis(context.enginesDir)) return;
   const hint = `Install Redis so that "${program}" is on PATH, for example with "apt-get install redis-server" or "brew install redis".`;
-  if (!existsSync('/usr/bin/apt-get'))
-    throw new KipError(
-      'engine-unavailable',
-      `"${program}" is not on this machine, and it cannot be fetched: this is not a distribution with apt.`,
-      { hint },
-    );
-  try {
-    await fetchDebianPackage(program, fetchedFolder(context.enginesDir), {
-      signal: context.signal,
-      progress: (message, fraction) => context.progress(message, fraction),
-    });
-  } catch (error) {
-    if (!hasCode(error, 'engine-unavailable')) throw error;
-    throw new KipError('engine-unavailable', `"${program}" is not on this machine. ${error.message}`, { hint, cause: error });
-  }
+  await provideFromDebian({ program, name: program, hint }, fetchedFolder(context.enginesDir), context);
 }
 
 const fetchedFolder = (enginesDir: string): string => join(enginesDir, 'redis-debian');
