@@ -21,7 +21,7 @@ export default defineConfig({
           name: 'conformance',
           include: ['conformance/**/*.test.ts'],
           globalSetup: ['conformance/support/global-setup.ts'],
-          testTimeout: 120_000,
+          testTimeout: 300_000,
           sequence: { groupOrder: 1 },
         },
       },

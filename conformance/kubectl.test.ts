@@ -149,15 +149,15 @@ describe.skipIf(missing)(`kubectl${missing ? ` (there is no ${program} on this m
 
   it('scales, rolls and waits', async () => {
     await kubectl(['apply', '-f', '-'], JSON.stringify(deployment('rolled', 1)));
-    await kubectl(['rollout', 'status', 'deployment/rolled', '--timeout=40s']);
+    await kubectl(['rollout', 'status', 'deployment/rolled', '--timeout=120s']);
     expect(await kubectl(['get', 'deployment', 'rolled'])).toMatch(/^NAME +READY +UP-TO-DATE +AVAILABLE +AGE\nrolled +1\/1 +1 +1 +\d+s\n$/);
-    await kubectl(['wait', 'deployment/rolled', '--for=condition=Available', '--timeout=20s']);
+    await kubectl(['wait', 'deployment/rolled', '--for=condition=Available', '--timeout=120s']);
     expect(await kubectl(['get', 'pods', '-l', 'app=rolled', '-o', 'wide'])).toMatch(
       /^NAME +READY +STATUS +RESTARTS +AGE +IP +NODE +NOMINATED NODE +READINESS GATES\nrolled-\S+ +1\/1 +Running +0 +\d+s +\d+\.\d+\.\d+\.\d+ +\S+ +<none> +<none>\n$/,
     );
     expect(await kubectl(['describe', 'deployment', 'rolled'])).toMatch(/Replicas: +1 desired \| 1 updated \| 1 total \| 1 available/);
     await kubectl(['scale', 'deployment/rolled', '--replicas=0']);
-    await kubectl(['wait', 'pod', '-l', 'app=rolled', '--for=delete', '--timeout=40s']);
+    await kubectl(['wait', 'pod', '-l', 'app=rolled', '--for=delete', '--timeout=120s']);
     await kubectl(['delete', 'deployment', 'rolled']);
   });
 
@@ -186,7 +186,7 @@ describe.skipIf(missing)(`kubectl${missing ? ` (there is no ${program} on this m
         container: { readinessProbe: { tcpSocket: { port: 8081 }, periodSeconds: 1 } },
       }),
     );
-    await kubectl(['wait', 'pod/talks', '--for=condition=Ready', '--timeout=40s']);
+    await kubectl(['wait', 'pod/talks', '--for=condition=Ready', '--timeout=120s']);
     expect(await kubectl(['logs', 'talks'])).toContain('listening on 8080\n');
 
     const following = start('logs', '-f', 'talks', '--tail=1');
@@ -247,10 +247,10 @@ describe.skipIf(missing)(`kubectl${missing ? ` (there is no ${program} on this m
       ['apply', '-f', '-'],
       JSON.stringify({ ...deployment('state', 1), kind: 'StatefulSet', spec: { ...deployment('state', 1).spec, serviceName: 'state' } }),
     );
-    await kubectl(['rollout', 'status', 'statefulset/state', '--timeout=40s']);
+    await kubectl(['rollout', 'status', 'statefulset/state', '--timeout=120s']);
     const before = await readyPod(namespace, 'state-0');
     await kubectl(['rollout', 'restart', 'statefulset/state']);
-    await kubectl(['rollout', 'status', 'statefulset/state', '--timeout=40s']);
+    await kubectl(['rollout', 'status', 'statefulset/state', '--timeout=120s']);
     expect((await readyPod(namespace, 'state-0')).metadata?.uid).not.toBe(before.metadata?.uid);
     expect(await kubectl(['get', 'sts'])).toMatch(/^NAME +READY +AGE\nstate +1\/1 +\d+s\n$/);
     expect(await kubectl(['get', 'all', '-l', 'app=state'])).toContain('pod/state-0');

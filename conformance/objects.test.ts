@@ -456,39 +456,39 @@ describe('defaults and validation', () => {
           ...spec,
         } as never,
       });
+    // Early versions look at the template of a Deployment only.
+    const rollout = (containers: object[]) =>
+      kube.create(deployments, {
+        metadata: { namespace, name: 'wrong' },
+        spec: { selector: { matchLabels: { app: 'x' } }, template: template(containers) } as never,
+      });
     expect(await causes(set({ replicas: -1 }))).toEqual(['spec.replicas: FieldValueInvalid']);
     expect(await causes(set({ selector: { matchLabels: { app: 'y' } } }))).toEqual(['spec.template.metadata.labels: FieldValueInvalid']);
-    expect(await causes(set({ template: template([]) }))).toEqual(['spec.template.spec.containers: FieldValueRequired']);
+    expect(await causes(rollout([]))).toEqual(['spec.template.spec.containers: FieldValueRequired']);
     // A template may leave the image to others in early versions.
     expect(await causes(kube.create(pods, { metadata: { namespace, name: 'wrong' }, spec: { containers: [{ name: 'a' }] } }))).toContain(
       'spec.containers[0].image: FieldValueRequired',
     );
-    expect(await causes(set({ template: template([{ name: 'A', image: 'a' }]) }))).toEqual([
-      'spec.template.spec.containers[0].name: FieldValueInvalid',
-    ]);
+    expect(await causes(rollout([{ name: 'A', image: 'a' }]))).toEqual(['spec.template.spec.containers[0].name: FieldValueInvalid']);
     expect(
       await causes(
-        set({
-          template: template([
-            { name: 'a', image: 'a' },
-            { name: 'a', image: 'a' },
-          ]),
-        }),
+        rollout([
+          { name: 'a', image: 'a' },
+          { name: 'a', image: 'a' },
+        ]),
       ),
     ).toEqual(['spec.template.spec.containers[1].name: FieldValueDuplicate']);
-    expect(await causes(set({ template: template([{ name: 'a', image: 'a', imagePullPolicy: 'Sometimes' }]) }))).toEqual([
+    expect(await causes(rollout([{ name: 'a', image: 'a', imagePullPolicy: 'Sometimes' }]))).toEqual([
       'spec.template.spec.containers[0].imagePullPolicy: FieldValueNotSupported',
     ]);
-    expect(await causes(set({ template: template([{ name: 'a', image: 'a', ports: [{ containerPort: 70_000 }] }]) }))).toEqual([
+    expect(await causes(rollout([{ name: 'a', image: 'a', ports: [{ containerPort: 70_000 }] }]))).toEqual([
       'spec.template.spec.containers[0].ports[0].containerPort: FieldValueInvalid',
     ]);
+    expect(await causes(rollout([{ name: 'a', image: 'a', volumeMounts: [{ name: 'none', mountPath: '/x' }] }]))).toEqual([
+      'spec.template.spec.containers[0].volumeMounts[0].name: FieldValueNotFound',
+    ]);
     expect(
-      await causes(set({ template: template([{ name: 'a', image: 'a', volumeMounts: [{ name: 'none', mountPath: '/x' }] }]) })),
-    ).toEqual(['spec.template.spec.containers[0].volumeMounts[0].name: FieldValueNotFound']);
-    expect(
-      await causes(
-        set({ template: template([{ name: 'a', image: 'a', resources: { requests: { memory: '2Gi' }, limits: { memory: '1Gi' } } }]) }),
-      ),
+      await causes(rollout([{ name: 'a', image: 'a', resources: { requests: { memory: '2Gi' }, limits: { memory: '1Gi' } } }])),
     ).toEqual(['spec.template.spec.containers[0].resources.requests: FieldValueInvalid']);
     expect(await causes(kube.create(services, { metadata: { namespace, name: 'wrong' }, spec: { ports: [{ port: 0 }] } }))).toContain(
       'spec.ports[0].port: FieldValueInvalid',

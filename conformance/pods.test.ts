@@ -3,7 +3,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { events, pods, secrets } from '@skipper/api';
 import { describe, expect, it } from 'vitest';
-import { createNamespace, gone, kube, readyPod } from './support/cluster.ts';
+import { createNamespace, gone, kube, minorVersion, readyPod } from './support/cluster.ts';
 import { configMaps, serviceAccounts } from './support/kinds.ts';
 import { conditionStatus, isReady, nodeContainer, nodePod, scripts } from './support/pods.ts';
 import { failureOf, until } from './support/until.ts';
@@ -184,16 +184,16 @@ describe.concurrent('a pod', () => {
 
   it('is asked to stop, and has its grace period for it', async () => {
     const script = `process.on('SIGTERM', () => { console.log('asked'); setTimeout(() => { console.log('stopped'); process.exit(0); }, 500); }); console.log('up'); setInterval(() => {}, 1000);`;
-    await kube.create(pods, nodePod(namespace, 'graceful', script, { spec: { terminationGracePeriodSeconds: 20 } }));
+    await kube.create(pods, nodePod(namespace, 'graceful', script, { spec: { terminationGracePeriodSeconds: 120 } }));
     await until('it is up', async () => (await main('graceful'))?.ready && (await logOf('graceful')) === 'up\n');
     const log = text(await kube.logs('graceful', { namespace, follow: true }));
     const started = Date.now();
     const deleted = await kube.delete(pods, 'graceful', inNamespace);
-    expect(deleted?.metadata?.deletionGracePeriodSeconds).toBe(20);
+    expect(deleted?.metadata?.deletionGracePeriodSeconds).toBe(120);
     expect((await pod('graceful'))?.metadata?.deletionTimestamp).toBeTruthy();
     await gone(pods, 'graceful', namespace);
     expect(Date.now() - started).toBeGreaterThan(400);
-    expect(Date.now() - started).toBeLessThan(10_000);
+    expect(Date.now() - started).toBeLessThan(100_000);
     // An early kubelet adds what it thinks of the container's being gone.
     expect(await log).toMatch(/^up\nasked\nstopped\n(rpc error: .*)?$/);
   });
@@ -210,7 +210,7 @@ describe.concurrent('a pod', () => {
     await kube.delete(pods, 'stubborn', inNamespace);
     await gone(pods, 'stubborn', namespace);
     expect(Date.now() - started).toBeGreaterThan(1_500);
-    expect(Date.now() - started).toBeLessThan(15_000);
+    expect(Date.now() - started).toBeLessThan(25_000 + (minorVersion < 21 ? 75_000 : 0));
   });
 
   it('has the variables it was given', async () => {

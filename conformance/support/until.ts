@@ -1,12 +1,13 @@
 /**
  * Tries `attempt` until it returns something other than undefined, null or false.
  * @param what the awaited state, for the error message
+ * @param timeoutMs long enough for the kubelet of an early version, which makes five requests in a second whatever it has to do
  * @throws when `timeoutMs` passed, with what the last attempt threw or gave
  */
 export async function until<T>(
   what: string,
   attempt: () => Promise<T | undefined | null | false> | T | undefined | null | false,
-  timeoutMs = 40_000,
+  timeoutMs = 120_000,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
