@@ -28,17 +28,38 @@ const common = {
   logLevel: 'warning',
 };
 
-/** Packages that are loaded when the first connection to an engine of their kind is opened. */
-const drivers = ['amqplib', 'ioredis', 'mongodb', 'mysql2', 'mysql2/promise', 'pg'];
-const driversFile = await bundleDrivers();
+/** Packages that the bundle and the files beside it both use. */
+const inCommon = ['@skipper/api', '@skipper/kube'];
+// A native module, and what `ws` would use if it were there.
+const outside = ['classic-level', 'bufferutil', 'utf-8-validate'];
+/** Of each module that has a file of its own beside the bundle, which the start of a command need not read: that file. */
+const beside = {
+  // Loaded when the first connection to an engine of their kind is opened.
+  ...(await bundleBeside(
+    ['amqplib', 'ioredis', 'mongodb', 'mysql2', 'mysql2/promise', 'pg'],
+    // What drivers use if it is there.
+    [
+      'pg-native',
+      'kerberos',
+      'snappy',
+      'socks',
+      '@mongodb-js/zstd',
+      'mongodb-client-encryption',
+      '@aws-sdk/credential-providers',
+      'gcp-metadata',
+      'aws4',
+    ],
+  )),
+  // Loaded by the process behind `kip up`.
+  ...(await bundleBeside(['@skipper/embedded'], outside)),
+};
 const { outputFiles } = await build({
   ...common,
   entryPoints: [join(root, 'packages', 'cli', 'src', 'main.ts')],
-  // A native module, and what `ws` would use if it were there.
-  external: ['classic-level', 'bufferutil', 'utf-8-validate'],
+  external: outside,
   // The starter compiles the bundle as a script, in which there is only `require`.
   supported: { 'dynamic-import': false },
-  plugins: [driversBeside()],
+  plugins: [requireBeside()],
 });
 // In ASCII, which is read without being decoded: esbuild leaves other characters only in regular expressions.
 const ascii = outputFiles[0].text.replace(/[^\0-\x7f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
@@ -56,40 +77,46 @@ function nameOf(contents) {
   return `kip-${createHash('sha256').update(contents).digest('hex').slice(0, 16)}`;
 }
 
-/** @returns the file with every driver, each run when it is first asked for. */
-async function bundleDrivers() {
-  const getters = drivers.map((driver) => `get ${JSON.stringify(driver)}() { return require(${JSON.stringify(driver)}); }`);
+/** @returns by module the name of one file with all of them, each run when it is first asked for. */
+async function bundleBeside(modules, external) {
+  const getters = modules.map((module) => `get ${JSON.stringify(module)}() { return require(${JSON.stringify(module)}); }`);
+  const contents = `module.exports = (given) => (Object.assign(require('given'), given), { ${getters.join(', ')} });`;
   const { outputFiles: files } = await build({
     ...common,
-    stdin: { contents: `module.exports = { ${getters.join(', ')} };`, resolveDir: join(root, 'packages', 'engines') },
-    // What drivers use if it is there.
-    external: [
-      'pg-native',
-      'kerberos',
-      'snappy',
-      'socks',
-      '@mongodb-js/zstd',
-      'mongodb-client-encryption',
-      '@aws-sdk/credential-providers',
-      'gcp-metadata',
-      'aws4',
-    ],
+    stdin: { contents, resolveDir: join(root, 'packages', 'engines') },
+    external,
+    plugins: [requireGiven()],
   });
   const file = `${nameOf(files[0].text)}.js`;
   place(file, files[0].text);
-  return file;
+  return Object.fromEntries(modules.map((module) => [module, file]));
 }
 
-function driversBeside() {
+/** In a file beside the bundle: what it has in common with the bundle, it is given, so that an error's class is one class. */
+function requireGiven() {
+  return moduleContents('given', ['given', ...inCommon], (path) =>
+    path === 'given' ? '' : `module.exports = require('given')[${JSON.stringify(path)}];`,
+  );
+}
+
+/** In the bundle: what is in a file beside it. */
+function requireBeside() {
+  const given = inCommon.map((module) => `${JSON.stringify(module)}: require(${JSON.stringify(module)})`).join(', ');
+  return moduleContents(
+    'beside',
+    Object.keys(beside),
+    (path) => `module.exports = require(${JSON.stringify(`./${beside[path]}`)})({ ${given} })[${JSON.stringify(path)}];`,
+  );
+}
+
+/** A plugin that gives these modules other contents. */
+function moduleContents(namespace, modules, contentsOf) {
   return {
-    name: 'drivers-beside',
+    name: namespace,
     setup({ onResolve, onLoad }) {
-      const filter = new RegExp(`^(${drivers.join('|')})$`);
-      onResolve({ filter }, ({ path }) => ({ path, namespace: 'driver' }));
-      onLoad({ filter: /.*/, namespace: 'driver' }, ({ path }) => ({
-        contents: `module.exports = require(${JSON.stringify(`./${driversFile}`)})[${JSON.stringify(path)}];`,
-      }));
-      onResolve({ filter: /^\.\/kip-/, namespace: 'driver' }, ({ path }) => ({ path, external: true }));
+      onResolve({ filter: new RegExp(`^(${modules.join('|')})$`) }, ({ path }) => ({ path, namespace }));
+      onLoad({ filter: /.*/, namespace }, ({ path }) => ({ contents: contentsOf(path), resolveDir: join(root, 'packages', 'cli') }));
+      onResolve({ filter: /^\.\/kip-/, namespace }, ({ path }) => ({ path, external: true }));
     },
   };
 }
@@ -133,7 +160,7 @@ async function writeCodeCache() {
 /** Others than the newest, unless somebody may be about to start one. */
 function removeOld() {
   for (const file of readdirSync(dist)) {
-    if (!file.startsWith('kip-') || file.startsWith(name) || file === driversFile) continue;
+    if (!file.startsWith('kip-') || file.startsWith(name) || Object.values(beside).includes(file)) continue;
     if (Date.now() - (statSync(join(dist, file), { throwIfNoEntry: false })?.mtimeMs ?? 0) > 60_000)
       rmSync(join(dist, file), { force: true });
   }
