@@ -15,6 +15,8 @@ const embeddedTypes: ServiceType[] = ['postgres', 'mysql', 'redis', 'rabbitmq', 
  * That an app uses an account of its own is shown there, and not that it is kept to it.
  */
 const withoutRights: ServiceType[] = ['mongodb'];
+/** What the embedded cluster runs for want of the engine itself. */
+const standIns: Partial<Record<ServiceType, string>> = { mysql: 'MariaDB', minio: "Skipper's own S3 server" };
 const environment = 'test';
 const types = process.env['KUBECONFIG'] ? serviceTypes.filter((type) => type !== 'opensearch') : embeddedTypes;
 
@@ -91,6 +93,13 @@ describe.each(types)('%s', (type) => {
       return store.read(own);
     });
     expect(read).toBe(text);
+  });
+
+  it('says what runs, where it is another program than the name tells', async () => {
+    const { stderr } = await project.succeed('service', 'info', service, ...project.flags(environment));
+    const program = project.cluster.embedded ? standIns[type] : undefined;
+    expect(stderr).toBe(program ? `  On this cluster ${program} stands in for ${type}; see docs/engines/${type}.md.\n` : '');
+    expect(await infoOf(service)).toMatchObject({ status: 'running', ...(program ? { program } : {}) });
   });
 
   it('is bound to an app, which restarts with the variables and keeps data of its own', async () => {

@@ -65,7 +65,18 @@ export interface ProcessSpec {
   cwd?: string;
   /** The signal that asks for a graceful stop. Default SIGTERM. */
   stopSignal?: NodeJS.Signals;
+  /** What this is, for people, where it is another program than the one that the image is named after. */
+  standIn?: string;
 }
+
+const standInScheme = 'stand-in://';
+
+/** The `imageID` in the status of a container that runs another program than the one that its image is named after. */
+export const imageIdOfStandIn = (program: string): string => `${standInScheme}${program}`;
+
+/** What {@link imageIdOfStandIn} was made of; `undefined` for the identity of an image. */
+export const standInOf = (imageId: string): string | undefined =>
+  imageId.startsWith(standInScheme) ? imageId.slice(standInScheme.length) : undefined;
 
 /** A command carried out in the node's own process. Never sees standard input. */
 export interface BuiltinCommand {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { KipError, type ContainerContext, type ImageProcess, type ImageResolver, type ProcessSpec } from '@skipper/api';
+import { imageIdOfStandIn, KipError, type ContainerContext, type ImageProcess, type ImageResolver, type ProcessSpec } from '@skipper/api';
 import type { Container, ContainerState, ContainerStatus } from 'kubernetes-types/core/v1.d.ts';
 import { portInUse } from '../contracts.ts';
 import { createBackOff } from './back-off.ts';
@@ -62,6 +62,7 @@ export class ContainerRunner {
   #ready = false;
   #started = false;
   #progressAt = 0;
+  #standIn: string | undefined;
   /** The end of what the process said last. */
   #tail = '';
 
@@ -82,7 +83,7 @@ export class ContainerRunner {
     return {
       name,
       image,
-      imageID: image,
+      imageID: this.#standIn === undefined ? image : imageIdOfStandIn(this.#standIn),
       ready: this.#ready,
       started: this.#started,
       restartCount: this.#restartCount,
@@ -249,6 +250,7 @@ export class ContainerRunner {
     this.#tail = '';
     this.#stopSignal = spec.stopSignal ?? 'SIGTERM';
     this.#current = { image, context };
+    this.#standIn = spec.standIn;
     const startedAt = new Date().toISOString();
     this.#set({ running: { startedAt } });
     this.#host.event('Normal', 'Started', `Started container ${this.container.name}`);

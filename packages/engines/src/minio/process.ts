@@ -48,6 +48,7 @@ export function minioProcess(host: ProcessHost): ImageProcess {
           MINIO_ROOT_PASSWORD: required(context, 'MINIO_ROOT_PASSWORD'),
         },
         cwd: data,
+        standIn: "Skipper's own S3 server",
       };
     },
   };

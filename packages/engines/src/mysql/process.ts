@@ -57,6 +57,7 @@ export function mysqlProcess({ ping }: MysqlProcessOptions): ImageProcess {
         ],
         env: processEnvironment(programs),
         cwd: scratch,
+        standIn: 'MariaDB',
       };
     },
 

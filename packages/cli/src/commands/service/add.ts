@@ -16,6 +16,7 @@ import { requireOperator } from '../../operator-lease.ts';
 import { note, print, printData } from '../../output.ts';
 import type { OutputOptions, ScopeOptions, WaitOptions } from '../../options.ts';
 import { connectionLines, connectionOf, connectionText, scopeOfOptions } from '../../services.ts';
+import { findStandIn, noteStandIn } from '../../stand-in.ts';
 import { withCluster, type Target } from '../../target-cluster.ts';
 import { isServiceReady, waitForService } from '../../wait.ts';
 
@@ -56,8 +57,9 @@ export async function showWhenReady(
   const data = Object.fromEntries(
     connectionLines(ready, connection).map(({ label, value }) => [label.toLowerCase(), label === 'Port' ? Number(value) : value]),
   );
-  if (!(await printData(options, { name, namespace: scope.namespace, type: ready.spec.type, ...data })))
-    print(connectionText(ready, connection));
+  if (await printData(options, { name, namespace: scope.namespace, type: ready.spec.type, ...data })) return;
+  print(connectionText(ready, connection));
+  noteStandIn(ready, await findStandIn(client, ready));
 }
 
 function serviceOf(type: string, options: AddOptions): StatefulService {

@@ -2,6 +2,7 @@ import { engineOf } from '@skipper/engines';
 import { note, print, printData } from '../../output.ts';
 import type { OutputOptions, ScopeOptions } from '../../options.ts';
 import { connectionOf, connectionText, requireService, scopeOfOptions, summaryOf } from '../../services.ts';
+import { findStandIn, noteStandIn } from '../../stand-in.ts';
 import { withCluster } from '../../target-cluster.ts';
 
 /** `kip service info` */
@@ -9,10 +10,12 @@ export async function showService(name: string, options: ScopeOptions & OutputOp
   const scope = scopeOfOptions(options);
   await withCluster(options, async ({ client }) => {
     const service = await requireService(client, name, scope);
-    const connection = await connectionOf(client, service);
+    const [connection, program] = await Promise.all([connectionOf(client, service), findStandIn(client, service)]);
     const summary = summaryOf(service, scope);
-    if (await printData(options, { ...summary, ...connection, uri: engineOf(service.spec.type).uri(connection) })) return;
+    const uri = engineOf(service.spec.type).uri(connection);
+    if (await printData(options, { ...summary, ...connection, uri, ...(program ? { program } : {}) })) return;
     print(connectionText(service, connection));
+    noteStandIn(service, program);
     if (summary.status !== 'running') note(`  It is ${summary.status}${summary.message ? `: ${summary.message}` : '.'}`);
   });
 }
