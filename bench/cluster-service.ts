@@ -1,9 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import {
   childNames,
-  leases,
-  managedBy,
   namespaces,
   networkPolicies,
   persistentVolumeClaims,
@@ -14,9 +11,9 @@ import {
   type KubeObject,
   type ResourceType,
 } from '@skipper/api';
-import { createClient, loadKubeconfig, resolveCluster, type KubeClient } from '@skipper/kube';
-import { startOperator } from '@skipper/operator';
+import type { KubeClient } from '@skipper/kube';
 import { compared, type Measurement } from './measurement.ts';
+import { withOperator } from './operated.ts';
 import { kip, kubectl, run } from './programs.ts';
 import { median, timed } from './sampling.ts';
 
@@ -27,15 +24,16 @@ const rounds = 5;
  * their rollout is done. Runs an operator for the time.
  */
 export async function benchClusterService(kubeconfig: string, home: string): Promise<Measurement[]> {
-  const client = createClient(resolveCluster(await loadKubeconfig({ files: [kubeconfig] })));
-  const operator = await startOperator({ client, log: () => {} });
+  return withOperator(kubeconfig, (client) => measure(client, kubeconfig, home));
+}
+
+async function measure(client: KubeClient, kubeconfig: string, home: string): Promise<Measurement[]> {
   const env = { KUBECONFIG: kubeconfig, KIP_HOME: home };
   const project = `bench-${randomBytes(4).toString('hex')}`;
   const plainNamespace = `${project}-plain`;
   const ours: number[] = [];
   const plain: number[] = [];
   try {
-    await elected(client);
     await client.create(namespaces, { metadata: { name: plainNamespace } });
     for (let round = 0; round <= rounds; round++) {
       const name = `db-${round}`;
@@ -74,20 +72,8 @@ export async function benchClusterService(kubeconfig: string, home: string): Pro
     for (const { metadata } of (await client.list(statefulServices, { namespace: project })).items) {
       await kip(['service', 'delete', metadata!.name!, '--delete-data', '--project', project], env).catch(() => {});
     }
-    await operator.close();
     for (const namespace of [project, plainNamespace]) await client.delete(namespaces, namespace).catch(() => {});
-    client.close();
   }
-}
-
-/** Waits until an operator leads, ours or another: an old lease may have to run out. */
-async function elected(client: KubeClient): Promise<void> {
-  for (const deadline = Date.now() + 30_000; Date.now() < deadline; await delay(200)) {
-    const lease = (await client.list(leases)).items.find(({ metadata }) => metadata?.name?.startsWith(managedBy));
-    const { renewTime, leaseDurationSeconds = 0 } = lease?.spec ?? {};
-    if (renewTime && Date.parse(String(renewTime)) + leaseDurationSeconds * 1000 > Date.now()) return;
-  }
-  throw new Error('no operator leads on this cluster');
 }
 
 /** What the operator made for a service, as somebody would have written it by hand. */

@@ -2,10 +2,13 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createClient, loadKubeconfig, resolveCluster } from '@skipper/kube';
+import { benchBind } from './bind.ts';
 import { benchClusterService } from './cluster-service.ts';
 import { benchEmbedded, makeHome } from './embedded.ts';
 import { benchEmbeddedService } from './embedded-service.ts';
+import { benchEngines } from './engines.ts';
 import type { Measurement } from './measurement.ts';
+import { withOperator } from './operated.ts';
 import { kip, root } from './programs.ts';
 import { benchObjectStore } from './object-store.ts';
 import { benchRequests } from './requests.ts';
@@ -27,11 +30,17 @@ const parts: Record<string, () => Promise<Measurement[]>> = {
   embedded: benchEmbedded,
   startup: () => benchStartup(env, embeddedKubeconfig),
   service: () => benchEmbeddedService(env),
+  engines: () => benchEngines(env, home),
+  bind: () => benchBind('embedded cluster', env),
   requests: () => benchRequests('embedded cluster', embeddedKubeconfig),
   'object-store': benchObjectStore,
   ...(clusterKubeconfig
     ? {
         'cluster-service': () => benchClusterService(clusterKubeconfig, home),
+        'cluster-bind': () =>
+          withOperator(clusterKubeconfig, () =>
+            benchBind('cluster', { KIP_HOME: home, KUBECONFIG: clusterKubeconfig }, 'docker.io/library/node:22'),
+          ),
         'cluster-requests': () => benchRequests('cluster', clusterKubeconfig),
         tunnel: benchTunnel,
       }
