@@ -56,8 +56,11 @@ afterAll(async () => {
   await cluster.close();
 });
 
-/** Answers with its environment: at the pod's own address where pods share the machine's, and on every one where the port is reached from within the pod. */
-const program = `require('http').createServer((_, answer) => answer.end(JSON.stringify(process.env))).listen(8080${process.env['KUBECONFIG'] ? '' : ', process.env.POD_IP'})`;
+/**
+ * Answers with its environment: at the pod's own address where pods share the machine's, and on every one where the port is reached from
+ * within the pod. Ends when asked to, which the first process of a container does only by its own will.
+ */
+const program = `process.once('SIGTERM', () => process.exit()); require('http').createServer((_, answer) => answer.end(JSON.stringify(process.env))).listen(8080${process.env['KUBECONFIG'] ? '' : ', process.env.POD_IP'})`;
 const base: AppSpec = {
   image: 'docker.io/library/node:22-alpine',
   command: ['node', '-e', program],
@@ -95,34 +98,26 @@ const changeApp = (name: string, spec: object) => cluster.client.patch(apps, nam
 
 async function removeApp(name: string): Promise<void> {
   await cluster.client.delete(apps, name, { namespace });
-  await until(
-    `everything of ${name} is gone`,
-    async () => {
-      const [all, deployment, pod] = await Promise.all([
-        cluster.client.list(secrets, { namespace, labelSelector: `skipper.dev/app=${name}` }),
-        cluster.client.find(deployments, name, { namespace }),
-        cluster.client.list(pods, { namespace, labelSelector: `skipper.dev/app=${name}` }),
-      ]);
-      return all.items.length === 0 && !deployment && pod.items.length === 0;
-    },
-    90_000,
-  );
+  await until(`everything of ${name} is gone`, async () => {
+    const [all, deployment, pod] = await Promise.all([
+      cluster.client.list(secrets, { namespace, labelSelector: `skipper.dev/app=${name}` }),
+      cluster.client.find(deployments, name, { namespace }),
+      cluster.client.list(pods, { namespace, labelSelector: `skipper.dev/app=${name}` }),
+    ]);
+    return all.items.length === 0 && !deployment && pod.items.length === 0;
+  });
 }
 
 /** Waits until the condition has this status and reason, of the newest spec. @returns the app. */
 async function untilApp(name: string, type: string, status: string, reason?: string): Promise<App & { message: string }> {
   let seen: unknown;
-  return until(
-    `${type} of ${name} is ${status} ${reason ?? ''}`,
-    async () => {
-      const app = await cluster.client.get(apps, name, { namespace });
-      const condition = findCondition(app.status?.conditions, type);
-      seen = app.status;
-      const fits = condition?.status === status && (reason === undefined || condition.reason === reason);
-      return app.status?.observedGeneration === app.metadata?.generation && fits && { ...app, message: condition.message };
-    },
-    90_000,
-  ).catch((error: Error) => {
+  return until(`${type} of ${name} is ${status} ${reason ?? ''}`, async () => {
+    const app = await cluster.client.get(apps, name, { namespace });
+    const condition = findCondition(app.status?.conditions, type);
+    seen = app.status;
+    const fits = condition?.status === status && (reason === undefined || condition.reason === reason);
+    return app.status?.observedGeneration === app.metadata?.generation && fits && { ...app, message: condition.message };
+  }).catch((error: Error) => {
     throw new Error(`${error.message}: ${JSON.stringify(seen)}`);
   });
 }
@@ -396,7 +391,7 @@ describe('a binding', () => {
   it('goes with Secret and account when it is taken away, and leaves the data', async () => {
     const before = await environmentOf('api');
     await changeApp('api', { bindings: [{ service: 'cache' }] });
-    await until('the Secret is gone', async () => !(await cluster.client.find(secrets, 'api-db-binding', { namespace })), 90_000);
+    await until('the Secret is gone', async () => !(await cluster.client.find(secrets, 'api-db-binding', { namespace })));
     await expect(query(before, 'SELECT 1')).rejects.toThrow('password authentication failed');
     expect(await query({ ...(await administratorOf('db')), DB_NAME: 'api_test' }, 'SELECT text FROM notes')).toEqual([{ text: 'kept' }]);
     expect((await environmentOf('api'))['DB_HOST']).toBeUndefined();
@@ -409,7 +404,7 @@ describe('a binding', () => {
     const before = await environmentOf('api');
     await cluster.client.delete(apps, 'api', { namespace });
     expect(await cluster.client.find(apps, 'api', { namespace })).toBeUndefined();
-    await until('the Secret is gone', async () => !(await cluster.client.find(secrets, 'api-db-binding', { namespace })), 90_000);
+    await until('the Secret is gone', async () => !(await cluster.client.find(secrets, 'api-db-binding', { namespace })));
     await expect(query(before, 'SELECT 1')).rejects.toThrow('password authentication failed');
     await addApp('api', [{ service: 'db' }]);
     await untilReady('api');
@@ -467,5 +462,4 @@ const removeAppLeft = (name: string) =>
   until(
     'its Secret is gone',
     async () => (await cluster.client.list(secrets, { namespace, labelSelector: `skipper.dev/app=${name}` })).items.length === 0,
-    90_000,
   );

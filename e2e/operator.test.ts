@@ -1,7 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   annotations,
@@ -23,30 +20,29 @@ import {
   type StatefulService,
   type StatefulServiceSpec,
 } from '@skipper/api';
-import { createClient, hasReason, loadKubeconfig, resolveCluster, type KubeClient } from '@skipper/kube';
-import { startOperator } from '@skipper/operator';
-import { images } from './support/operated-cluster.ts';
+import { hasReason, type KubeClient } from '@skipper/kube';
+import { openOperatedCluster, type OperatedCluster } from './support/operated-cluster.ts';
+import { until } from './support/until.ts';
 
 /** The operator against a whole cluster: the one that KUBECONFIG names, else an embedded one of its own. */
 
+let cluster: OperatedCluster;
 let client: KubeClient;
-let closeCluster = async (): Promise<void> => undefined;
 let operator: { close(): Promise<void> } | undefined;
 /** Requests of the operator other than watches and its lease, newest last. */
 const requests: string[] = [];
 const namespace = `operator-${randomBytes(4).toString('hex')}`;
 
 beforeAll(async () => {
-  const kubeconfigPath = process.env['KUBECONFIG'] ?? (await startEmbedded());
-  const connect = async () => createClient(resolveCluster(await loadKubeconfig({ files: [kubeconfigPath] })));
-  client = await connect();
+  cluster = await openOperatedCluster();
+  client = cluster.client;
   await client.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } });
-  await startOne(await connect());
+  await startOne(await cluster.connect());
 });
 
 afterAll(async () => {
   // Where the cluster itself could not be had, that is the failure to tell.
-  if (!operator) return closeCluster();
+  if (!operator) return cluster?.close();
   for (const { metadata } of (await client.list(statefulServices, { namespace })).items) {
     await client.patch(
       statefulServices,
@@ -59,32 +55,14 @@ afterAll(async () => {
   await until('all services are gone', async () => (await client.list(statefulServices, { namespace })).items.length === 0);
   await operator?.close();
   await client.delete(namespaces, namespace);
-  client.close();
-  await closeCluster();
+  await cluster.close();
 });
-
-async function startEmbedded(): Promise<string> {
-  const { startCluster } = await import('@skipper/embedded');
-  const dataDir = await mkdtemp(join(tmpdir(), 'skipper-e2e-'));
-  const cluster = await startCluster({
-    dataDir,
-    port: 0,
-    images,
-    enginesDir: join(tmpdir(), 'skipper-test-engines'),
-    log: () => undefined,
-  });
-  closeCluster = async () => {
-    await cluster.close();
-    await rm(dataDir, { recursive: true, force: true });
-  };
-  return cluster.kubeconfigPath;
-}
 
 let operatorClient: KubeClient;
 
 async function startOne(using: KubeClient = operatorClient): Promise<void> {
   operatorClient = using;
-  operator = await startOperator({ client: counting(using), log: () => undefined });
+  operator = await cluster.startOperator(counting(using));
 }
 
 /** A client that notes what is asked of it. */
@@ -103,21 +81,6 @@ function counting(target: KubeClient): KubeClient {
       };
     },
   });
-}
-
-async function until(what: string, holds: () => Promise<unknown>, timeoutMs = 90_000): Promise<void> {
-  const deadline = Date.now() + timeoutMs;
-  let last: unknown;
-  while (Date.now() < deadline) {
-    try {
-      if (await holds()) return;
-      last = undefined;
-    } catch (error) {
-      last = error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`not within ${timeoutMs} ms: ${what}${last ? ` (${(last as Error).message})` : ''}`);
 }
 
 const add = (name: string, spec: StatefulServiceSpec): Promise<StatefulService> =>

@@ -43,7 +43,7 @@ export async function openOperatedCluster(): Promise<OperatedCluster> {
 }
 
 /** As kip's own cluster has them, from the last build. */
-export const images = createImageResolver({ ownProgram: (name) => join(import.meta.dirname, '..', '..', 'dist', 'programs', name) });
+const images = createImageResolver({ ownProgram: (name) => join(import.meta.dirname, '..', '..', 'dist', 'programs', name) });
 
 async function startEmbedded(): Promise<{ kubeconfig: string; close(): Promise<void> }> {
   const { startCluster } = await import('@skipper/embedded');

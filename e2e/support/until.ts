@@ -1,5 +1,5 @@
 /** Asks again until there is an answer. @throws when there is none within `timeoutMs`, with the last failure. */
-export async function until<T>(what: string, ask: () => Promise<T | undefined | false>, timeoutMs = 60_000): Promise<T> {
+export async function until<T>(what: string, ask: () => Promise<T | undefined | false>, timeoutMs = 90_000): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   let failure: unknown;
   while (Date.now() < deadline) {

@@ -165,7 +165,8 @@ export function send(
         });
       },
     );
-    call.once('error', reject);
+    // A server that ends a long upload with an answer may make more errors than one.
+    call.on('error', reject);
     for (const piece of pieces) call.write(piece);
     call.end();
   });
