@@ -28,11 +28,14 @@ import { until } from './support/until.ts';
 
 let cluster: OperatedCluster;
 let operator: { close(): Promise<void> };
+/** What the operator has to say. */
+const logged: string[] = [];
+const startOperator = async () => cluster.startOperator(await cluster.connect(), { log: (line) => logged.push(line) });
 const namespace = `apps-${randomBytes(3).toString('hex')}`;
 
 beforeAll(async () => {
   cluster = await openOperatedCluster();
-  operator = await cluster.startOperator(await cluster.connect());
+  operator = await startOperator();
   await cluster.client.create(namespaces, {
     apiVersion: 'v1',
     kind: 'Namespace',
@@ -413,6 +416,24 @@ describe('a binding', () => {
   });
 });
 
+describe('a namespace', () => {
+  it('goes with its service and the app that is bound to it, and the operator complains of nothing', async () => {
+    const going = `${namespace}-going`;
+    const { client } = cluster;
+    await client.create(namespaces, { metadata: { name: going } });
+    await client.create(statefulServices, { metadata: { name: 'db', namespace: going }, spec: { type: 'redis' } });
+    await client.create(apps, { metadata: { name: 'api', namespace: going }, spec: { ...base, bindings: [{ service: 'db' }] } });
+    await until('the app is ready', async () => {
+      const { status } = await client.get(apps, 'api', { namespace: going });
+      return findCondition(status?.conditions, appConditionTypes.ready)?.status === 'True';
+    });
+    logged.length = 0;
+    await client.delete(namespaces, going);
+    await until('it is gone', async () => !(await client.find(namespaces, going)), 150_000);
+    expect(logged.filter((line) => line.includes(going))).toEqual([]);
+  });
+});
+
 describe('an operator that dies', () => {
   it.each([
     ['before it has written the Secret', (method: string, plural: string) => method === 'create' && plural === 'secrets'],
@@ -438,7 +459,7 @@ describe('an operator that dies', () => {
     const left = await cluster.client.find(secrets, `${name}-db-binding`, { namespace });
     const { status } = await cluster.client.get(apps, name, { namespace });
     expect(findCondition(status?.conditions, appConditionTypes.ready)?.status).not.toBe('True');
-    operator = await cluster.startOperator(await cluster.connect());
+    operator = await startOperator();
     await untilReady(name);
     const { secret, variables } = await secretOf(name, 'db');
     if (left) expect(secret.data).toEqual(left.data);
@@ -452,7 +473,7 @@ describe('an operator that dies', () => {
     const { variables } = await secretOf('leaving', 'db');
     await operator.close();
     await cluster.client.delete(apps, 'leaving', { namespace });
-    operator = await cluster.startOperator(await cluster.connect());
+    operator = await startOperator();
     await removeAppLeft('leaving');
     await expect(query(variables, 'SELECT 1')).rejects.toThrow('password authentication failed');
   });

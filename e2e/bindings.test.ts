@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { apps, serviceTypes, type ServiceType } from '@skipper/api';
 import { ask, testApp, type TestApp } from './support/app.ts';
@@ -17,6 +18,15 @@ const embeddedTypes: ServiceType[] = ['postgres', 'mysql', 'redis', 'rabbitmq', 
 const withoutRights: ServiceType[] = ['mongodb'];
 /** What the embedded cluster runs for want of the engine itself. */
 const standIns: Partial<Record<ServiceType, string>> = { mysql: 'MariaDB', minio: "Skipper's own S3 server" };
+/** What people open a service with, what they ask in it, and what it says then. */
+const ownClients: Partial<Record<ServiceType, { programs: string[]; input: string; answer: RegExp }>> = {
+  postgres: { programs: ['psql'], input: 'SELECT current_user, current_database();', answer: /skipper +\| +app/ },
+  mysql: { programs: ['mysql', 'mariadb'], input: 'SELECT current_user(), database();', answer: /skipper@%\tapp/ },
+  mongodb: { programs: ['mongosh'], input: 'db.getName(); db.runCommand({ connectionStatus: 1 }).authInfo', answer: /app[^]*skipper/ },
+  redis: { programs: ['redis-cli'], input: 'ACL WHOAMI', answer: /skipper/ },
+};
+const isInstalled = (program: string): boolean =>
+  (process.env['PATH'] ?? '').split(delimiter).some((folder) => existsSync(join(folder, program)));
 const environment = 'test';
 const types = process.env['KUBECONFIG'] ? serviceTypes.filter((type) => type !== 'opensearch') : embeddedTypes;
 
@@ -100,6 +110,13 @@ describe.each(types)('%s', (type) => {
     const program = project.cluster.embedded ? standIns[type] : undefined;
     expect(stderr).toBe(program ? `  On this cluster ${program} stands in for ${type}; see docs/engines/${type}.md.\n` : '');
     expect(await infoOf(service)).toMatchObject({ status: 'running', ...(program ? { program } : {}) });
+  });
+
+  it.runIf(ownClients[type])("is opened by the engine's own client, as the administrator", async ({ skip }) => {
+    const { programs, input, answer } = ownClients[type]!;
+    skip(!programs.some((program) => isInstalled(program)), `no ${programs.join(' or ')} is installed`);
+    const opened = await project.cluster.kipFed(input, 'service', 'connect', service, ...project.flags(environment));
+    expect(opened).toMatchObject({ code: 0, stdout: expect.stringMatching(answer) });
   });
 
   it('is bound to an app, which restarts with the variables and keeps data of its own', async () => {

@@ -22,6 +22,8 @@ export interface TestCluster {
   kip(...args: string[]): Promise<Ended>;
   /** With other variables in its environment. */
   kipWith(env: NodeJS.ProcessEnv, ...args: string[]): Promise<Ended>;
+  /** With this on its standard input. */
+  kipFed(input: string, ...args: string[]): Promise<Ended>;
   /** Called in this folder. */
   kipIn(folder: string, ...args: string[]): Promise<Ended>;
   /** Runs until it is stopped. Resolves when it has printed a line that fits. */
@@ -46,8 +48,10 @@ export async function openCluster({ operator: withOperator = true }: OpenOptions
   const given = process.env['KUBECONFIG'];
   const env: NodeJS.ProcessEnv = { ...process.env, KIP_HOME: home, NO_COLOR: '1' };
   const children = new Set<ChildProcess>();
-  const start = (environment: NodeJS.ProcessEnv, args: readonly string[], cwd?: string): ChildProcess => {
-    const child = spawn(script, args, { env: environment, stdio: ['ignore', 'pipe', 'pipe'], ...(cwd && { cwd }) });
+  const start = (environment: NodeJS.ProcessEnv, args: readonly string[], cwd?: string, input?: string): ChildProcess => {
+    const stdin = input === undefined ? 'ignore' : 'pipe';
+    const child = spawn(script, args, { env: environment, stdio: [stdin, 'pipe', 'pipe'], ...(cwd && { cwd }) });
+    child.stdin?.end(input);
     children.add(child);
     child.once('close', () => children.delete(child));
     return child;
@@ -98,6 +102,7 @@ export async function openCluster({ operator: withOperator = true }: OpenOptions
     client,
     kipWith,
     kip: (...args) => kipWith({}, ...args),
+    kipFed: (input, ...args) => ended(start(env, args, undefined, input)),
     kipIn: (folder, ...args) => ended(start(env, args, folder)),
     background,
     async close() {

@@ -24,3 +24,8 @@ export class KubeError extends Error {
 export function hasReason(error: unknown, ...reasons: string[]): error is KubeError {
   return error instanceof KubeError && reasons.includes(error.reason);
 }
+
+/** Whether something was not made because its namespace is on its way out, from which none returns. */
+export function isNamespaceTerminating(error: unknown): boolean {
+  return error instanceof KubeError && (error.status.details?.causes ?? []).some(({ reason }) => reason === 'NamespaceTerminating');
+}

@@ -1,5 +1,5 @@
 import type { KubeObject } from '@skipper/api';
-import type { Informer, KubeClient } from '@skipper/kube';
+import { isNamespaceTerminating, type Informer, type KubeClient } from '@skipper/kube';
 import { synced, type Caches } from './caches.ts';
 import type { EventRecorder } from './event-recorder.ts';
 import { WorkQueue, type Outcome } from './work-queue.ts';
@@ -48,7 +48,12 @@ export function startController(options: {
   const { what, context, sources, concurrency, reconcile } = options;
   const queue = new WorkQueue({
     concurrency,
-    process: (key) => reconcile(...key.split('/')),
+    process: (key) =>
+      reconcile(...key.split('/')).catch((error: unknown) => {
+        // What was to be made would go at once; what there is goes by itself, and each end is an event.
+        if (isNamespaceTerminating(error)) return {};
+        throw error;
+      }),
     onError: (key, error, retryInMs) => context.log(`${what} ${key}: ${(error as Error).message}; trying again in ${retryInMs} ms`),
   });
   let closed = false;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Event, ObjectReference } from 'kubernetes-types/core/v1.d.ts';
 import { apiVersionOf, events, type KubeObject, type ResourceType } from '@skipper/api';
-import { hasReason, type KubeClient } from '@skipper/kube';
+import { hasReason, isNamespaceTerminating, type KubeClient } from '@skipper/kube';
 
 /** As long as API servers keep events. */
 const rememberedMs = 60 * 60_000;
@@ -44,6 +44,7 @@ export class EventRecorder {
     try {
       await this.#write(entry, type, object, kind, reason, message);
     } catch (error) {
+      if (isNamespaceTerminating(error)) return;
       this.#log(
         `the event ${reason} of ${object.metadata?.namespace}/${object.metadata?.name} could not be written: ${(error as Error).message}`,
       );
