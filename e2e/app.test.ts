@@ -249,7 +249,10 @@ describe('what is wrong', () => {
       expect((await project.fail(1, ...args, ...project.flags('none'))).stderr).toContain('There is no app "nothing"');
   });
 
-  it('is said of an app that does not come up, with what it says', async () => {
+  it.each([
+    ['with a port', ['--port', '8080']],
+    ['without one', []],
+  ])('is said of an app %s that does not come up, with what it says', async (_, port) => {
     const ended = await project.cluster.kip(
       'app',
       'deploy',
@@ -257,8 +260,7 @@ describe('what is wrong', () => {
       ...project.flags(),
       '--timeout',
       '8s',
-      '--port',
-      '8080',
+      ...port,
       ...(project.cluster.embedded ? [] : ['--image', 'docker.io/library/node:22']),
       '--',
       'node',

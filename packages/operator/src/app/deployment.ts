@@ -16,6 +16,8 @@ export const templateAnnotation = 'skipper.dev/template';
  * is no endpoint any more. Nothing waits for them in Kubernetes.
  */
 const drainSeconds = 5;
+/** A program without a port is held to run when it has run this long: nothing else tells it from one that fails at once. */
+const settledSeconds = 3;
 /** What the program then has to finish its requests. */
 const graceSeconds = 30;
 /** Pauses without a program of the image are known to the API since this minor version. https://kubernetes.io/docs/concepts/containers/container-lifecycle-hooks/ */
@@ -53,6 +55,7 @@ export function deployment(app: App, bindings: readonly GivenBinding[], minor: n
     },
     spec: {
       replicas: app.spec.replicas ?? 1,
+      ...(app.spec.port === undefined ? { minReadySeconds: settledSeconds } : {}),
       // Its history cannot be gone back to: the app says what runs.
       revisionHistoryLimit: 2,
       selector: { matchLabels: selectorLabels(app) },
