@@ -4,6 +4,7 @@ import type { Namespace, Pod, Secret } from 'kubernetes-types/core/v1.d.ts';
 import type { App, AppSpec, KubeObject, StatefulService } from '@skipper/api';
 import { usernameOf } from './bindings/account.ts';
 import { judgeBindings } from './bindings/judge.ts';
+import type { Outcome } from './bindings/outcomes.ts';
 import { planBindings, type PlanSource } from './bindings/plan.ts';
 import { bindingSecret, type BindingRecord } from './bindings/secret.ts';
 import { collisionsOf } from './bindings/variables.ts';
@@ -156,8 +157,8 @@ describe('usernameOf', () => {
 
 describe('what an app is given', () => {
   const bound = app('api', { bindings: [{ service: 'db' }] });
-  const given = (secret: Secret | undefined, current?: Deployment) =>
-    judgeBindings(bound, planBindings(bound, world({ secrets: secret ? [secret] : [] })), { get: () => undefined }, current);
+  const given = (secret: Secret | undefined, current?: Deployment, outcome?: Outcome) =>
+    judgeBindings(bound, planBindings(bound, world({ secrets: secret ? [secret] : [] })), { get: () => outcome }, current);
   const running = deployment(bound, [{ service: 'db', secret: 'api-db-binding', digest: 'old' }], 37);
   it('is nothing before the account has been logged in with', () =>
     expect(given(secretOf('api', 'db', { database: 'api_test' }))).toMatchObject({ given: [], complete: false }));
@@ -166,6 +167,15 @@ describe('what an app is given', () => {
       given: [{ service: 'db', digest: 'new' }],
       complete: true,
     }));
+  it('is not said to be bound to what it has not been given yet', () => {
+    const outcome = { entry: { service: 'db' }, ready: true, reason: 'Bound', message: 'It works.', given: 'new' };
+    for (const secret of [secretOf('api', 'db', { database: 'api_test' }), secretOf('api', 'db', { given: 'old' })])
+      expect(given(secret, running, outcome)).toMatchObject({
+        judgement: { status: 'False', reason: 'Binding' },
+        statuses: [{ ready: false }],
+      });
+    expect(given(secretOf('api', 'db', { given: 'new' }), running, outcome).judgement).toMatchObject({ status: 'True', reason: 'Bound' });
+  });
   it('stays what the pods have while another account is made', () => {
     expect(given(undefined, running)).toMatchObject({ given: [{ service: 'db', digest: 'old' }], complete: true });
   });

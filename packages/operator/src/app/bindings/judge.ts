@@ -48,9 +48,15 @@ function statusOf(app: App, plan: BindingPlan, outcomes: Pick<Outcomes, 'get'>):
   const { ready, reason, message } = refusal
     ? { ready: false, ...refusal }
     : outcome && isDeepStrictEqual(outcome.entry, entry)
-      ? outcome
+      ? seen(outcome, plan)
       : before(app, plan);
   return { service: entry.service, secret, database, username, ready, reason, message };
+}
+
+/** What was just written to the Secret may not have come back yet: until then the pods are not given it, and are none the newer. */
+function seen(outcome: Outcome, { secret, entry }: BindingPlan): Pick<Outcome, 'ready' | 'reason' | 'message'> {
+  if (!outcome.ready || recordOf(secret).given === outcome.given) return outcome;
+  return { ready: false, reason: 'Binding', message: `The app is being given its account in the service "${entry.service}".` };
 }
 
 /** What is said of a binding that this process has not worked on yet: what was said of it before, where it is still the same. */

@@ -9,6 +9,8 @@ export interface Outcome {
   /** CamelCase. */
   reason: string;
   message: string;
+  /** When it is ready: digest of the variables that the Secret was last written with. */
+  given?: string;
 }
 
 /** What this process has found out about bindings, by namespace, app and service. Whatever must outlive it stands in their Secrets. */

@@ -44,7 +44,8 @@ export async function reconcileBinding(context: BindingContext, namespace: strin
       outcomes.forget(key);
       return await releaseBinding(context, namespace, appName, service);
     }
-    const tell: Tell = (ready, { reason, message }) => outcomes.set(key, { entry: plan.entry, ready, reason, message });
+    const tell: Tell = (state, given) =>
+      outcomes.set(key, { entry: plan.entry, ready: given !== undefined, ...state, ...(given === undefined ? {} : { given }) });
     const standing = plan.secret ?? (plan.refusal ? undefined : await look(client, caches.secrets, secrets, plan.secretName, namespace));
     const foreign = standing && !isBindingSecret(standing, appName, service) ? nameTaken(plan.secretName, namespace) : undefined;
     const refusal = foreign ?? plan.refusal;
@@ -54,7 +55,7 @@ export async function reconcileBinding(context: BindingContext, namespace: strin
       return {};
     }
     if (refusal) {
-      tell(false, refusal);
+      tell(refusal);
       return refusal.reason === 'NameTaken' ? { requeueAfterMs: lookForFreedNamesMs } : {};
     }
     return await settle(context, app, plan, standing, tell);
@@ -65,7 +66,8 @@ export async function reconcileBinding(context: BindingContext, namespace: strin
   }
 }
 
-type Tell = (ready: boolean, state: Refusal) => void;
+/** @param given of the variables that the app is to have, when the binding is ready */
+type Tell = (state: Refusal, given?: string) => void;
 
 /** Makes Secret and account of a binding that nothing speaks against. */
 async function settle(context: BindingContext, app: App, plan: BindingPlan, standing: Secret | undefined, tell: Tell): Promise<Requeue> {
@@ -82,21 +84,22 @@ async function settle(context: BindingContext, app: App, plan: BindingPlan, stan
 
   const access = accessTarget(caches, service, engine);
   if ('reason' in access) {
-    tell(false, access);
+    tell(access);
     return {};
   }
   const bound = { reason: 'Bound', message: `The account "${username}" has "${database}" in the service "${entry.service}".` };
   const verified = digestOf(service.metadata?.uid, access.pod.metadata?.uid, grant);
-  const settled: BindingRecord = { ...wanted, verified, given: digestOf(variables) };
+  const given = digestOf(variables);
+  const settled: BindingRecord = { ...wanted, verified, given };
   const isSettled = carries(secret, variables, settled);
   if (isSettled) {
     const dueInMs = outcomes.dueInMs(key) ?? outcomes.postpone(key, Math.random() * verifyEveryMs);
     if (dueInMs > 0) {
-      tell(true, bound);
+      tell(bound, given);
       return { requeueAfterMs: dueInMs };
     }
   } else if (record.verified === undefined)
-    tell(false, { reason: 'Binding', message: `Its account in the service "${entry.service}" is being made.` });
+    tell({ reason: 'Binding', message: `Its account in the service "${entry.service}" is being made.` });
 
   let current = secret;
   try {
@@ -108,14 +111,14 @@ async function settle(context: BindingContext, app: App, plan: BindingPlan, stan
   } catch (error) {
     if (hasReason(error, 'Conflict')) throw error;
     const message = withoutSecrets(error, [grant.password, access.administrator.password]);
-    tell(false, {
+    tell({
       reason: 'AccountFailed',
       message: `Its account in the service "${entry.service}" could not be made or used: ${message}`,
     });
     throw new Error(message, { cause: error });
   }
   if (!isSettled) await write(context, current, settled, variables);
-  tell(true, bound);
+  tell(bound, given);
   return { requeueAfterMs: outcomes.postpone(key, verifyEveryMs * (1 + Math.random() / 4)) };
 }
 
