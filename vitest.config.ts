@@ -1,11 +1,15 @@
 import { defineConfig } from 'vitest/config';
 
+const onRealCluster = Boolean(process.env['KUBECONFIG']);
+/** What tries an operator: on a given cluster it has to be the only one. */
+const operatorSuites = ['e2e/operator.test.ts', 'e2e/app-operator.test.ts', 'e2e/in-cluster.test.ts'];
 // The tunnel suite brings containers of its own, with arguments that only a real node carries out; the durability suite kills the
-// embedded cluster. The suite of the apps' operator has not been brought to its end on a real cluster yet: what bindings do there is
-// shown by e2e/bindings.test.ts.
-const ofTheOtherCluster = process.env['KUBECONFIG'] ? ['e2e/durability.test.ts', 'e2e/app-operator.test.ts'] : ['e2e/tunnel.test.ts'];
+// embedded cluster.
+const ofTheOtherCluster = onRealCluster ? ['e2e/durability.test.ts'] : ['e2e/tunnel.test.ts'];
 // The operator from its image: there is one to run where somebody has brought it.
 if (!process.env['E2E_OPERATOR_IMAGE']) ofTheOtherCluster.push('e2e/in-cluster.test.ts');
+
+const timeouts = { testTimeout: 180_000, hookTimeout: 300_000 };
 
 export default defineConfig({
   test: {
@@ -21,7 +25,7 @@ export default defineConfig({
           name: 'conformance',
           include: ['conformance/**/*.test.ts'],
           globalSetup: ['conformance/support/global-setup.ts'],
-          testTimeout: 300_000,
+          testTimeout: 400_000,
           sequence: { groupOrder: 1 },
         },
       },
@@ -30,12 +34,21 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['e2e/**/*.test.ts'],
-          exclude: ofTheOtherCluster,
-          testTimeout: 180_000,
-          hookTimeout: 300_000,
-          // A file has an embedded cluster of its own; on one that is given, a single operator can lead.
-          fileParallelism: !process.env['KUBECONFIG'],
+          exclude: [...operatorSuites, ...ofTheOtherCluster],
+          ...timeouts,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'e2e-operator',
+          include: operatorSuites,
+          exclude: ofTheOtherCluster,
+          ...timeouts,
+          fileParallelism: !onRealCluster,
+          // On the embedded cluster each suite has one of its own, so that they need not wait for the others.
+          sequence: { groupOrder: onRealCluster ? 3 : 2 },
         },
       },
     ],

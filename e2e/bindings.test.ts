@@ -8,6 +8,7 @@ import type { Background } from './support/kip.ts';
 import { openProject, type TestProject } from './support/scope.ts';
 import { stores } from './support/stores/index.ts';
 import type { Place, Store } from './support/stores/store.ts';
+import { until } from './support/until.ts';
 
 /** What the embedded cluster can run here; a real one runs all, OpenSearch in a suite of its own below. */
 const embeddedTypes: ServiceType[] = ['postgres', 'mysql', 'redis', 'rabbitmq', 'minio'];
@@ -78,7 +79,8 @@ async function asAdministrator<T>(service: string, work: (place: Place) => Promi
   }
 }
 
-describe.each(types)('%s', (type) => {
+// The types side by side, what is done with each in its order.
+describe.concurrent.each(types)('%s', (type) => {
   const service = `my-${type}`;
   const app = `uses-${type}`;
   let store: Store;
@@ -92,7 +94,7 @@ describe.each(types)('%s', (type) => {
 
   afterAll(() => program?.close());
 
-  it('is added and takes a client of its own, as the administrator', async () => {
+  it.sequential('is added and takes a client of its own, as the administrator', async () => {
     const { stdout } = await project.succeed('service', 'add', type, '--name', service, ...project.flags(environment));
     expect(stdout).toContain(`  Host:     ${service}.${project.namespace(environment)}.svc.cluster.local\n`);
     expect(stdout).toContain('  Username: skipper\n');
@@ -105,21 +107,22 @@ describe.each(types)('%s', (type) => {
     expect(read).toBe(text);
   });
 
-  it('says what runs, where it is another program than the name tells', async () => {
+  it.sequential('says what runs, where it is another program than the name tells', async () => {
     const { stderr } = await project.succeed('service', 'info', service, ...project.flags(environment));
     const program = project.cluster.embedded ? standIns[type] : undefined;
     expect(stderr).toBe(program ? `  On this cluster ${program} stands in for ${type}; see docs/engines/${type}.md.\n` : '');
     expect(await infoOf(service)).toMatchObject({ status: 'running', ...(program ? { program } : {}) });
   });
 
-  it.runIf(ownClients[type])("is opened by the engine's own client, as the administrator", async ({ skip }) => {
-    const { programs, input, answer } = ownClients[type]!;
-    skip(!programs.some((program) => isInstalled(program)), `no ${programs.join(' or ')} is installed`);
-    const opened = await project.cluster.kipFed(input, 'service', 'connect', service, ...project.flags(environment));
-    expect(opened).toMatchObject({ code: 0, stdout: expect.stringMatching(answer) });
+  it.sequential("is opened by the engine's own client, as the administrator", async ({ skip }) => {
+    const own = ownClients[type];
+    if (!own) return skip('people open it with a browser or a library');
+    skip(!own.programs.some(isInstalled), `no ${own.programs.join(' or ')} is installed`);
+    const opened = await project.cluster.kipFed(own.input, 'service', 'connect', service, ...project.flags(environment));
+    expect(opened).toMatchObject({ code: 0, stdout: expect.stringMatching(own.answer) });
   });
 
-  it('is bound to an app, which restarts with the variables and keeps data of its own', async () => {
+  it.sequential('is bound to an app, which restarts with the variables and keeps data of its own', async () => {
     await deploy(program, app);
     const before = await see<{ started: number }>(app, '/');
     const { stdout, stderr } = await project.succeed('service', 'bind', service, app, ...project.flags(environment));
@@ -134,7 +137,7 @@ describe.each(types)('%s', (type) => {
     expect(await see(app, `/read?type=${type}`)).toBe(text);
   });
 
-  it('has another account for the app than for the administrator', async () => {
+  it.sequential('has another account for the app than for the administrator', async () => {
     const { stdout } = await project.succeed('app', 'env', app, '--reveal', ...project.flags(environment), '-o', 'json');
     const variables = Object.fromEntries((JSON.parse(stdout) as { name: string; value: string }[]).map(({ name, value }) => [name, value]));
     const details = await infoOf(service);
@@ -147,20 +150,20 @@ describe.each(types)('%s', (type) => {
     expect(shown.bindings).toMatchObject([{ service, ready: true, username: variables[`${store.prefix}_USERNAME`] }]);
   });
 
-  it('lets the app into no data but its own', async ({ skip }) => {
+  it.sequential('lets the app into no data but its own', async ({ skip }) => {
     skip(!project.cluster.embedded && withoutRights.includes(type), 'what stands in for this engine enforces no rights');
     await expect(see(app, `/read-at?type=${type}&database=${encodeURIComponent(store.administratorsPart)}`)).rejects.toThrow(
       /answered 500/,
     );
   });
 
-  it('is not bound again, and says so', async () => {
+  it.sequential('is not bound again, and says so', async () => {
     const before = await see<{ started: number }>(app, '/');
     expect((await project.succeed('service', 'bind', service, app, ...project.flags(environment))).stderr).toContain('already');
     expect((await see<{ started: number }>(app, '/')).started).toBe(before.started);
   });
 
-  it('is unbound: the app restarts without the variables, and the data stays', async () => {
+  it.sequential('is unbound: the app restarts without the variables, and the data stays', async () => {
     const text = await see<string>(app, `/read?type=${type}`);
     const before = await see<{ started: number }>(app, '/');
     await project.succeed('service', 'unbind', service, app, ...project.flags(environment));
@@ -170,7 +173,7 @@ describe.each(types)('%s', (type) => {
     expect((await project.fail(1, 'service', 'unbind', service, app, ...project.flags(environment))).stderr).toContain('not bound');
   });
 
-  it('gives the app its data back when it is bound again, and is unbound by its end', async () => {
+  it.sequential('gives the app its data back when it is bound again, and is unbound by its end', async () => {
     await project.succeed('service', 'bind', service, app, ...project.flags(environment));
     expect(await see<string>(app, `/read?type=${type}`)).toMatch(/^the app's/);
     const refused = await project.fail(1, 'service', 'delete', service, ...project.flags(environment));
@@ -200,8 +203,10 @@ describe.runIf(process.env['KUBECONFIG'])('opensearch without its security plugi
   afterAll(() => program?.close());
 
   it('does not run unless that is asked for, and says why', async () => {
-    const { stderr } = await project.fail(1, 'service', 'add', 'opensearch', '--name', 'search', '--timeout', '40s', ...scope());
-    expect(stderr).toContain('This OpenSearch has no security plugin');
+    await project.succeed('service', 'add', 'opensearch', '--name', 'search', '--no-wait', ...scope());
+    await until('it says why', async () =>
+      (await project.succeed('service', 'list', ...scope(), '-o', 'json')).stdout.includes('This OpenSearch has no security plugin'),
+    );
   });
 
   it('takes a client of its own when it is', async () => {
@@ -219,7 +224,7 @@ describe.runIf(process.env['KUBECONFIG'])('opensearch without its security plugi
 
   it('has no accounts for apps, and says so', async () => {
     await deploy(program, 'searcher');
-    const { stderr } = await project.fail(1, 'service', 'bind', 'search', 'searcher', '--timeout', '20s', ...scope());
+    const { stderr } = await project.fail(1, 'service', 'bind', 'search', 'searcher', '--timeout', '5s', ...scope());
     expect(stderr).toContain('so it has no accounts');
     await project.succeed('service', 'delete', 'search', '--delete-data', ...scope());
     await project.succeed('app', 'delete', 'searcher', ...scope());

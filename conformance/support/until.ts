@@ -7,7 +7,7 @@
 export async function until<T>(
   what: string,
   attempt: () => Promise<T | undefined | null | false> | T | undefined | null | false,
-  timeoutMs = 120_000,
+  timeoutMs = 200_000,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {

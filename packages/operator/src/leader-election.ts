@@ -25,6 +25,8 @@ export function takePartInElection(options: ElectionOptions): { close(): Promise
   const stop = new AbortController();
   let leading = false;
   let renewedAt = 0;
+  /** Who leads instead, as was said last. */
+  let leader: string | undefined;
   /** What another holder's lease looked like, and when it was seen so first: only this machine's clock is compared. */
   let seen = { version: '', at: 0 };
 
@@ -34,12 +36,13 @@ export function takePartInElection(options: ElectionOptions): { close(): Promise
     if (!current) await client.create(leases, leaseOf(undefined), { signal: stop.signal });
     else if (mayTake(current)) await client.replace(leases, leaseOf(current), { signal: stop.signal });
     else {
-      await depose(`${current.spec?.holderIdentity} holds the lease`);
+      await standBy(current.spec?.holderIdentity);
       return;
     }
     renewedAt = requestedAt;
     if (leading) return;
     leading = true;
+    leader = undefined;
     log(`elected: ${identity} looks after the services`);
     await options.onElected();
   }
@@ -67,6 +70,12 @@ export function takePartInElection(options: ElectionOptions): { close(): Promise
         leaseTransitions: (current?.spec?.leaseTransitions ?? 0) + (current && !same ? 1 : 0),
       },
     };
+  }
+
+  async function standBy(holder: string | undefined): Promise<void> {
+    await depose(`${holder} holds the lease`);
+    if (leader !== holder) log(`standing by: ${holder} looks after the services`);
+    leader = holder;
   }
 
   async function depose(why: string): Promise<void> {
