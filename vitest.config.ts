@@ -1,15 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
 const onRealCluster = Boolean(process.env['KUBECONFIG']);
-/** What tries an operator: on a given cluster it has to be the only one. */
-const operatorSuites = ['e2e/operator.test.ts', 'e2e/app-operator.test.ts', 'e2e/in-cluster.test.ts'];
 // The tunnel suite brings containers of its own, with arguments that only a real node carries out; the durability suite kills the
 // embedded cluster.
 const ofTheOtherCluster = onRealCluster ? ['e2e/durability.test.ts'] : ['e2e/tunnel.test.ts'];
 // The operator from its image: there is one to run where somebody has brought it.
 if (!process.env['E2E_OPERATOR_IMAGE']) ofTheOtherCluster.push('e2e/in-cluster.test.ts');
-
-const timeouts = { testTimeout: 180_000, hookTimeout: 300_000 };
 
 export default defineConfig({
   test: {
@@ -34,21 +30,12 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['e2e/**/*.test.ts'],
-          exclude: [...operatorSuites, ...ofTheOtherCluster],
-          ...timeouts,
-          sequence: { groupOrder: 2 },
-        },
-      },
-      {
-        extends: true,
-        test: {
-          name: 'e2e-operator',
-          include: operatorSuites,
           exclude: ofTheOtherCluster,
-          ...timeouts,
+          testTimeout: 180_000,
+          hookTimeout: 300_000,
+          // A file has an embedded cluster of its own; on one that is given, a single operator can lead.
           fileParallelism: !onRealCluster,
-          // On the embedded cluster each suite has one of its own, so that they need not wait for the others.
-          sequence: { groupOrder: onRealCluster ? 3 : 2 },
+          sequence: { groupOrder: 2 },
         },
       },
     ],

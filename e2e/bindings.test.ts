@@ -79,8 +79,7 @@ async function asAdministrator<T>(service: string, work: (place: Place) => Promi
   }
 }
 
-// The types side by side, what is done with each in its order.
-describe.concurrent.each(types)('%s', (type) => {
+describe.each(types)('%s', (type) => {
   const service = `my-${type}`;
   const app = `uses-${type}`;
   let store: Store;
@@ -94,7 +93,7 @@ describe.concurrent.each(types)('%s', (type) => {
 
   afterAll(() => program?.close());
 
-  it.sequential('is added and takes a client of its own, as the administrator', async () => {
+  it('is added and takes a client of its own, as the administrator', async () => {
     const { stdout } = await project.succeed('service', 'add', type, '--name', service, ...project.flags(environment));
     expect(stdout).toContain(`  Host:     ${service}.${project.namespace(environment)}.svc.cluster.local\n`);
     expect(stdout).toContain('  Username: skipper\n');
@@ -107,14 +106,14 @@ describe.concurrent.each(types)('%s', (type) => {
     expect(read).toBe(text);
   });
 
-  it.sequential('says what runs, where it is another program than the name tells', async () => {
+  it('says what runs, where it is another program than the name tells', async () => {
     const { stderr } = await project.succeed('service', 'info', service, ...project.flags(environment));
     const program = project.cluster.embedded ? standIns[type] : undefined;
     expect(stderr).toBe(program ? `  On this cluster ${program} stands in for ${type}; see docs/engines/${type}.md.\n` : '');
     expect(await infoOf(service)).toMatchObject({ status: 'running', ...(program ? { program } : {}) });
   });
 
-  it.sequential("is opened by the engine's own client, as the administrator", async ({ skip }) => {
+  it("is opened by the engine's own client, as the administrator", async ({ skip }) => {
     const own = ownClients[type];
     if (!own) return skip('people open it with a browser or a library');
     skip(!own.programs.some(isInstalled), `no ${own.programs.join(' or ')} is installed`);
@@ -122,7 +121,7 @@ describe.concurrent.each(types)('%s', (type) => {
     expect(opened).toMatchObject({ code: 0, stdout: expect.stringMatching(own.answer) });
   });
 
-  it.sequential('is bound to an app, which restarts with the variables and keeps data of its own', async () => {
+  it('is bound to an app, which restarts with the variables and keeps data of its own', async () => {
     await deploy(program, app);
     const before = await see<{ started: number }>(app, '/');
     const { stdout, stderr } = await project.succeed('service', 'bind', service, app, ...project.flags(environment));
@@ -137,7 +136,7 @@ describe.concurrent.each(types)('%s', (type) => {
     expect(await see(app, `/read?type=${type}`)).toBe(text);
   });
 
-  it.sequential('has another account for the app than for the administrator', async () => {
+  it('has another account for the app than for the administrator', async () => {
     const { stdout } = await project.succeed('app', 'env', app, '--reveal', ...project.flags(environment), '-o', 'json');
     const variables = Object.fromEntries((JSON.parse(stdout) as { name: string; value: string }[]).map(({ name, value }) => [name, value]));
     const details = await infoOf(service);
@@ -150,20 +149,20 @@ describe.concurrent.each(types)('%s', (type) => {
     expect(shown.bindings).toMatchObject([{ service, ready: true, username: variables[`${store.prefix}_USERNAME`] }]);
   });
 
-  it.sequential('lets the app into no data but its own', async ({ skip }) => {
+  it('lets the app into no data but its own', async ({ skip }) => {
     skip(!project.cluster.embedded && withoutRights.includes(type), 'what stands in for this engine enforces no rights');
     await expect(see(app, `/read-at?type=${type}&database=${encodeURIComponent(store.administratorsPart)}`)).rejects.toThrow(
       /answered 500/,
     );
   });
 
-  it.sequential('is not bound again, and says so', async () => {
+  it('is not bound again, and says so', async () => {
     const before = await see<{ started: number }>(app, '/');
     expect((await project.succeed('service', 'bind', service, app, ...project.flags(environment))).stderr).toContain('already');
     expect((await see<{ started: number }>(app, '/')).started).toBe(before.started);
   });
 
-  it.sequential('is unbound: the app restarts without the variables, and the data stays', async () => {
+  it('is unbound: the app restarts without the variables, and the data stays', async () => {
     const text = await see<string>(app, `/read?type=${type}`);
     const before = await see<{ started: number }>(app, '/');
     await project.succeed('service', 'unbind', service, app, ...project.flags(environment));
@@ -173,7 +172,7 @@ describe.concurrent.each(types)('%s', (type) => {
     expect((await project.fail(1, 'service', 'unbind', service, app, ...project.flags(environment))).stderr).toContain('not bound');
   });
 
-  it.sequential('gives the app its data back when it is bound again, and is unbound by its end', async () => {
+  it('gives the app its data back when it is bound again, and is unbound by its end', async () => {
     await project.succeed('service', 'bind', service, app, ...project.flags(environment));
     expect(await see<string>(app, `/read?type=${type}`)).toMatch(/^the app's/);
     const refused = await project.fail(1, 'service', 'delete', service, ...project.flags(environment));

@@ -39,7 +39,7 @@ export interface Background {
 }
 
 export interface OpenOptions {
-  /** Whether to run an operator beside a cluster that KUBECONFIG names: of those of several suites one leads. Default true. */
+  /** Whether to run an operator beside a cluster that KUBECONFIG names. Default true. */
   operator?: boolean;
 }
 
@@ -89,7 +89,7 @@ export async function openCluster({ operator: withOperator = true }: OpenOptions
 
   let operator: Background | undefined;
   if (given) {
-    if (withOperator) operator = await background(/elected: |standing by: /, 'operator');
+    if (withOperator) operator = await background(/elected: /, 'operator');
   } else {
     const { code, stderr } = await kipWith({}, 'up');
     if (code !== 0) throw new Error(`kip up ended with ${code}: ${stderr}`);
