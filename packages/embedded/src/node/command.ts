@@ -1,7 +1,8 @@
 import { finished } from 'node:stream/promises';
-import type { ContainerContext, ImageProcess } from '@skipper/api';
+import type { ImageProcess } from '@skipper/api';
 import type { PodExecOptions } from '../contracts.ts';
-import { spawnSupervised, type HostsBinding } from './supervised-process.ts';
+import type { RunContext } from './container-host.ts';
+import { spawnSupervised } from './supervised-process.ts';
 
 export interface CommandStreams extends Pick<PodExecOptions, 'stdin' | 'stdout' | 'stderr'> {
   /** Sees what no stream is there for. */
@@ -15,7 +16,7 @@ const notFound = 127;
 /** Runs a command beside a container's process. @returns its exit code, once everything it wrote has been passed on. */
 export async function runCommand(
   image: ImageProcess,
-  context: ContainerContext & { hosts?: HostsBinding | undefined },
+  context: RunContext,
   argv: string[],
   { stdin, stdout, stderr, collect, signal }: CommandStreams,
 ): Promise<number> {

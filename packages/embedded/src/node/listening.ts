@@ -30,3 +30,9 @@ function isTaken(host: string, port: number): Promise<boolean> {
     socket.on('error', () => settle(false));
   });
 }
+
+/** Why a container waits for a port. @param holders the pods that may have it. */
+export function portInUseMessage(port: number | undefined, holders: readonly string[]): string {
+  const who = holders.length > 0 ? `by pod ${holders.join(' or ')}` : 'by another program';
+  return `port ${port ?? 'that it listens on'} of this machine is taken ${who}; every pod has an address of its own, so that all can have the port when each listens on its own address only, which is in $HOST`;
+}

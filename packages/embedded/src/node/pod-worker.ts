@@ -10,8 +10,9 @@ import type { EventRecorder } from '../event-recorder.ts';
 import type { Addresses } from './addresses.ts';
 import { createBackOff } from './back-off.ts';
 import { ContainerError } from './container-error.ts';
+import type { ContainerHost, RunContext } from './container-host.ts';
 import { ContainerLog } from './container-log.ts';
-import { ContainerRunner, type ContainerHost, type RestartPolicy, type RunContext } from './container-runner.ts';
+import { ContainerRunner, type RestartPolicy } from './container-runner.ts';
 import { environmentOf, expand } from './environment.ts';
 import { hostContext, hostsFileOf, type HostSupport } from './host-context.ts';
 import { hostPathsOf } from './mounts.ts';
@@ -83,10 +84,11 @@ export class PodWorker {
     const before = new Map(
       [...(pod.status?.containerStatuses ?? []), ...(pod.status?.initContainerStatuses ?? [])].map((status) => [status.name, status]),
     );
+    const host = this.#host();
     const policy = (pod.spec?.restartPolicy as RestartPolicy | undefined) ?? 'Always';
     const runner = (container: Container, restartPolicy: RestartPolicy): ContainerRunner => {
       const log = new ContainerLog(join(this.#folder, 'logs', container.name));
-      return new ContainerRunner(container, log, this.#host(restartPolicy), before.get(container.name));
+      return new ContainerRunner(container, { log, host, restartPolicy, before: before.get(container.name) });
     };
     // An init container has to succeed once.
     this.#initRunners = (pod.spec?.initContainers ?? []).map((container) =>
@@ -167,7 +169,7 @@ export class PodWorker {
   }
 
   async #stopSidecars(running: readonly Promise<void>[]): Promise<void> {
-    const { graceSeconds } = this.#host('Always');
+    const { graceSeconds } = this.#host();
     await Promise.all(this.#initRunners.filter(({ container }) => isSidecar(container)).map((runner) => runner.stop(graceSeconds)));
     await Promise.all(running);
   }
@@ -207,7 +209,7 @@ export class PodWorker {
     this.#status.changed();
   }
 
-  #host(restartPolicy: RestartPolicy): ContainerHost {
+  #host(): ContainerHost {
     const { images, enginesDir, records, recorder, podsOfPort } = this.#environment;
     return {
       key: this.uid,
@@ -216,7 +218,6 @@ export class PodWorker {
       records,
       podsOfPort,
       graceSeconds: this.#pod.spec?.terminationGracePeriodSeconds ?? 30,
-      restartPolicy,
       context: (container, signal) => this.#context(container, signal),
       changed: () => this.#status.changed(),
       event: (type, reason, message) => recorder.record(this.#reference, type, reason, message),
