@@ -12,7 +12,8 @@ import { createBackOff } from './back-off.ts';
 import { nodeName, registerNode } from './node-object.ts';
 import { podEndpoints } from './pod-endpoints.ts';
 import { ownerOf } from './pod-owner.ts';
-import { PodWorker, type PodEnvironment } from './pod-worker.ts';
+import type { PodEnvironment } from './pod-environment.ts';
+import { PodWorker } from './pod-worker.ts';
 import { findPrivateHosts, type PrivateHosts } from './private-hosts.ts';
 import { openProcessRecords } from './process-records.ts';
 import { createScheduler } from './scheduler.ts';
@@ -57,7 +58,7 @@ export async function startNode(client: KubeClient, { dataDir, enginesDir, image
     reaped,
     closing: closing.signal,
     ownerOf: (pod) => ownerOf(pod, images),
-    podsOfPort: (port) => [...workers.values()].filter((worker) => worker.runsWith(port)).map(({ key }) => key),
+    podsOfPort: (port) => [...workers.values()].filter(({ containers }) => containers.runWith(port)).map(({ key }) => key),
     serviceHosts,
     privateHosts: () => (privateHosts ??= findPrivateHosts(dataDir).then(tellOfPrivateHosts)),
   };

@@ -12,11 +12,21 @@ export function podEndpoints(find: (pod: PodReference) => PodWorker | undefined)
     if (!worker) throw failure(404, 'NotFound', `pods "${pod.name}" not found`);
     return worker;
   };
-  const requireRunner = (pod: PodReference, container: string | undefined): ContainerRunner => {
-    const runner = requireWorker(pod).runner(container);
-    if (!runner) throw badRequest(`container ${container ?? ''} is not valid for pod ${pod.name}`);
-    if (!('status' in runner))
-      throw badRequest(`a container name must be specified for pod ${pod.name}, choose one of: [${runner.join(' ')}]`);
+  /** The container that is named, else the one that the pod names for such requests, else its only one. */
+  const requireRunner = (reference: PodReference, name: string | undefined): ContainerRunner => {
+    const { pod, containers } = requireWorker(reference);
+    const { all, main } = containers;
+    if (name !== undefined) {
+      const named = all.find(({ container }) => container.name === name);
+      if (!named) throw badRequest(`container ${name} is not valid for pod ${reference.name}`);
+      return named;
+    }
+    const preferred = pod.metadata?.annotations?.['kubectl.kubernetes.io/default-container'];
+    const runner = main.find(({ container }) => container.name === preferred) ?? (main.length === 1 ? main[0] : undefined);
+    if (!runner) {
+      const names = all.map(({ container }) => container.name);
+      throw badRequest(`a container name must be specified for pod ${reference.name}, choose one of: [${names.join(' ')}]`);
+    }
     return runner;
   };
   return {
