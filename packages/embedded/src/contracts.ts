@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
-import type { ImageResolver, KubeObject, ResourceType } from '@skipper/api';
+import type { KubeObject, ResourceType } from '@skipper/api';
 import type { JSONSchemaProps } from 'kubernetes-types/apiextensions/v1.d.ts';
 import type { ObjectMeta, StatusCause } from 'kubernetes-types/meta/v1.d.ts';
 
 /**
- * What the parts of the embedded cluster know of each other: the API server (`store`, `api`, `http`), schemas and tables
- * (`schema`), patches (`patch`), and the API's clients (`controllers`, `node`).
+ * What the parts of the embedded cluster know of each other: the API server (`apiserver`), schemas and tables (`schema`), patches
+ * (`patch`), and the API's clients (`controllers`, `node`).
  */
 
 /** An object of any kind as the API server handles it. Its own copy: whoever is handed one may change it. */
@@ -251,32 +251,3 @@ export const portInUse = 'PortInUse';
 
 /** One line of the cluster's own log. Never a secret. */
 export type Log = (message: string) => void;
-
-/**
- * `controllers/index.ts` exports `startControllers(client: KubeClient, options: ControllerOptions): Controllers`: StatefulSet,
- * Deployment, ReplicaSet, Endpoints, claims, expiry of events. The lifecycle of namespaces and the garbage collection of owned
- * objects are the API server's own (`api/lifecycle`).
- */
-export interface ControllerOptions {
-  /** Claims become folders below it. */
-  dataDir: string;
-  log: Log;
-}
-
-export interface Controllers {
-  close(): Promise<void>;
-}
-
-/** `node/index.ts` exports `startNode(client: KubeClient, options: NodeOptions): Promise<NodeHandle>`. */
-export interface NodeOptions {
-  dataDir: string;
-  enginesDir: string;
-  images: ImageResolver;
-  log: Log;
-}
-
-export interface NodeHandle {
-  endpoints: NodeEndpoints;
-  /** Stops every pod's processes gracefully; the pods stay in the API and start again next time. */
-  close(): Promise<void>;
-}

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { pods } from '@skipper/api';
 import { createInformer, type KubeClient } from '@skipper/kube';
-import type { ControllerOptions, Controllers } from '../contracts.ts';
+import type { Log } from '../contracts.ts';
 import { startClaimController } from './claims.ts';
 import { startDeploymentController } from './deployments.ts';
 import { startEventExpiry } from './event-expiry.ts';
@@ -10,7 +10,20 @@ import { startServiceAccountController } from './service-accounts.ts';
 import { startEndpointsController } from './service-endpoints.ts';
 import { startStatefulSetController } from './stateful-sets.ts';
 
-/** Starts every controller of the cluster. */
+interface ControllerOptions {
+  /** Claims become folders below it. */
+  dataDir: string;
+  log: Log;
+}
+
+interface Controllers {
+  close(): Promise<void>;
+}
+
+/**
+ * Starts every controller of the cluster. The lifecycle of namespaces and the garbage collection of owned objects are the API server's
+ * own.
+ */
 export function startControllers(client: KubeClient, { dataDir, log }: ControllerOptions): Controllers {
   const podInformer = createInformer(client, pods, { log });
   const controllers = [

@@ -2,10 +2,10 @@ import { mkdirSync, readdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { KipError, pods } from '@skipper/api';
+import { KipError, pods, type ImageResolver } from '@skipper/api';
 import { createInformer, hasReason, type KubeClient } from '@skipper/kube';
 import type { ObjectReference, Pod } from 'kubernetes-types/core/v1.d.ts';
-import type { NodeHandle, NodeOptions } from '../contracts.ts';
+import type { Log, NodeEndpoints } from '../contracts.ts';
 import { createEventRecorder } from '../event-recorder.ts';
 import { openAddresses } from './addresses.ts';
 import { createBackOff } from './back-off.ts';
@@ -24,6 +24,19 @@ const reapAfterMs = 10_000;
 /** A pod that is gone from the API by force has this long left. */
 const forcedGraceSeconds = 2;
 const begunWithinMs = 2_000;
+
+interface NodeOptions {
+  dataDir: string;
+  enginesDir: string;
+  images: ImageResolver;
+  log: Log;
+}
+
+export interface NodeHandle {
+  endpoints: NodeEndpoints;
+  /** Stops every pod's processes gracefully; the pods stay in the API and start again next time. */
+  close(): Promise<void>;
+}
 
 /**
  * Runs the pods of the cluster as processes on this machine.
