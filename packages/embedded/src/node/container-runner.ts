@@ -31,6 +31,8 @@ export class ContainerRunner {
   readonly #restartPolicy: RestartPolicy;
   readonly #stopping = new AbortController();
   #graceSeconds: number;
+  /** Once asked to stop it is not started again, though its preStop hook may end the process long before the hook itself has ended. */
+  #restarts = true;
   /** What runs now. */
   #process: ContainerProcess | undefined;
   #imageID: string;
@@ -92,7 +94,7 @@ export class ContainerRunner {
       const begunAt = Date.now();
       try {
         const { terminated, couldNotListen } = await this.#runOnce();
-        if (this.#stopping.signal.aborted) return;
+        if (this.#stopping.signal.aborted || !this.#restarts) return;
         failures.reset();
         absences.reset();
         if (this.#restartPolicy === 'Never' || (this.#restartPolicy === 'OnFailure' && terminated.exitCode === 0)) return;
@@ -214,6 +216,7 @@ export class ContainerRunner {
   /** Asks the container to stop and kills it when it takes too long. Resolves when it has ended. */
   async stop(graceSeconds: number): Promise<void> {
     this.#graceSeconds = graceSeconds;
+    this.#restarts = false;
     const begunAt = Date.now();
     const process = this.#process;
     if (process) {

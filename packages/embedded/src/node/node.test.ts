@@ -178,6 +178,25 @@ describe('a pod', () => {
     expect(await readFile(join(cluster.folder, 'data', 'volumes', spec!.volumeName!, 'said'), 'utf8')).toBe('start stop term');
   });
 
+  it('whose preStop hook itself ends the process is gone, and is not started again', async () => {
+    const hook = `process.kill(Number(require('node:fs').readFileSync(process.env.DATA + '/pid', 'utf8')), 'SIGTERM'); setTimeout(() => {}, 2000)`;
+    const script = `require('node:fs').appendFileSync(process.env.DATA + '/pid', String(process.pid)); process.on('SIGTERM', () => process.exit(0)); setInterval(() => {}, 1000);`;
+    await cluster.kube.create(
+      pods,
+      pod('quits', script, {
+        container: {
+          volumeMounts: [{ name: 'data', mountPath: '/data' }],
+          lifecycle: { preStop: { exec: { command: ['node', '-e', hook] } } },
+        },
+        spec: { terminationGracePeriodSeconds: 6, volumes: [{ name: 'data', emptyDir: {} }] },
+      }),
+    );
+    const process = pidOf(await readyPod(cluster.kube, 'quits'));
+    await cluster.kube.delete(pods, 'quits', { namespace: 'default' });
+    await until('the process has ended', () => !isAlive(process));
+    await until('the pod is gone', async () => !(await cluster.kube.find(pods, 'quits', { namespace: 'default' })), 10_000);
+  });
+
   it('that is deleted by force ends soon after', async () => {
     await cluster.kube.create(
       pods,
