@@ -8,6 +8,7 @@ import { runLifecycleHook } from './lifecycle-hook.ts';
 import { addressInUse } from './listening.ts';
 import type { ProbeTarget } from './probe.ts';
 import { runProbes } from './probes.ts';
+import { recordOrKill } from './process-records.ts';
 import { spawnSupervised, type Exit, type SupervisedProcess } from './supervised-process.ts';
 
 const tailLines = 80;
@@ -27,6 +28,8 @@ export interface RunEnd {
   readonly couldNotListen: boolean;
 }
 
+const recordKeyOf = ({ container, host }: ContainerRun): string => `${host.key}_${container.name}`;
+
 /** One run of a container's process: its output, its hooks and probes, its graceful stop and how it ended. */
 export class ContainerProcess {
   readonly startedAt = new Date().toISOString();
@@ -41,9 +44,8 @@ export class ContainerProcess {
   #ready = false;
 
   private constructor(run: ContainerRun, child: SupervisedProcess, stopSignal: NodeJS.Signals = 'SIGTERM') {
-    const { container, context, log, host } = run;
-    this.#recordKey = `${host.key}_${container.name}`;
-    host.records.add(this.#recordKey, child.pid);
+    const { container, context, log } = run;
+    this.#recordKey = recordKeyOf(run);
     this.#run = run;
     this.#child = child;
     this.#stopSignal = stopSignal;
@@ -51,10 +53,11 @@ export class ContainerProcess {
     this.#target = { container, podIP: context.podIP, run: (argv, signal) => this.#capture(argv, signal) };
   }
 
-  /** @throws the system's error when it cannot be started. */
+  /** @throws the system's error when it cannot be started, or noted down. */
   static async start(spec: ProcessSpec, run: ContainerRun): Promise<ContainerProcess> {
     const { uid, gid, hosts } = run.context;
     const child = await spawnSupervised(spec, { uid, gid, hosts, graceSeconds: run.host.graceSeconds });
+    recordOrKill(run.host.records, recordKeyOf(run), child);
     return new ContainerProcess(run, child, spec.stopSignal);
   }
 

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { killGroup } from './supervised-process.ts';
+import { killGroup, type SupervisedProcess } from './supervised-process.ts';
 
 interface ProcessRecord {
   pid: number;
@@ -43,6 +43,16 @@ export function openProcessRecords(folder: string): ProcessRecords {
       );
     },
   };
+}
+
+/** A process that nobody could find again must not run: the next one would be started beside it. @throws what kept it from being noted */
+export function recordOrKill(records: ProcessRecords, key: string, child: SupervisedProcess): void {
+  try {
+    records.add(key, child.pid);
+  } catch (error) {
+    child.kill();
+    throw error;
+  }
 }
 
 function readRecord(file: string): ProcessRecord | undefined {

@@ -2,6 +2,7 @@ import type { ProcessSpec } from '@skipper/api';
 import type { ContainerHost, RunContext } from './container-host.ts';
 import type { ContainerLog } from './container-log.ts';
 import { ContainerOutput } from './container-output.ts';
+import { recordOrKill } from './process-records.ts';
 import { spawnSupervised } from './supervised-process.ts';
 
 /** Runs what comes before a container's process to its end; it does not outlive the container's stop. @throws with stderr's end when it fails. */
@@ -14,7 +15,7 @@ export async function runSetUpProgram(
   signal.throwIfAborted();
   const child = await spawnSupervised(spec, { uid, gid, graceSeconds: 0 });
   const recordKey = `${key}_${containerName}_setup`;
-  records.add(recordKey, child.pid);
+  recordOrKill(records, recordKey, child);
   const abort = (): void => child.kill();
   signal.addEventListener('abort', abort);
   if (signal.aborted) abort();
