@@ -29,7 +29,7 @@ const template = (name: string, version: string, port: number, where: string) =>
         command: ['node', '-e', server(where)],
         env: [{ name: 'VERSION', value: version }],
         ports: [{ containerPort: port }],
-        readinessProbe: { tcpSocket: { port }, periodSeconds: 1 },
+        readinessProbe: { tcpSocket: { port }, periodSeconds: 1, timeoutSeconds: 10 },
       },
     ],
   },
