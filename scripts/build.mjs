@@ -1,17 +1,19 @@
-// Builds kip into dist: `kip-<digest>.cjs`, the whole of it in one file whose parts are loaded when a command needs them, with what
-// V8 makes of it beside it, `kip.cjs`, which starts it, and `programs`, which it starts.
+// Builds kip into dist, in files that are read when they are needed, `kip-<digest>.js`: the program, which knows the commands and their
+// options; what the commands do; what few of them use. Beside the first two stands what V8 makes of them. `kip.cjs` starts it all, and
+// `programs` are what it starts itself.
 import { build } from 'esbuild';
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildPrograms } from './build-programs.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
+const source = join(root, 'packages', 'cli', 'src');
 const startedAt = new Date();
 mkdirSync(dist, { recursive: true });
 writeFileSync(join(dist, 'package.json'), '{ "type": "commonjs" }\n');
@@ -28,11 +30,11 @@ const common = {
   logLevel: 'warning',
 };
 
-/** Packages that the bundle and the files beside it both use. */
+/** Packages that the commands and the files beside them both use. */
 const inCommon = ['@skipper/api', '@skipper/kube'];
 // A native module, and what `ws` would use if it were there.
 const outside = ['classic-level', 'bufferutil', 'utf-8-validate'];
-/** Of each module that has a file of its own beside the bundle, which the start of a command need not read: that file. */
+/** Of each module that has a file of its own beside the commands, which their start need not read: that file. */
 const beside = {
   // Loaded when the first connection to an engine of their kind is opened.
   ...(await bundleBeside(
@@ -53,23 +55,22 @@ const beside = {
   // Loaded by the process behind `kip up`.
   ...(await bundleBeside(['@skipper/embedded'], outside)),
 };
-const { outputFiles } = await build({
-  ...common,
-  entryPoints: [join(root, 'packages', 'cli', 'src', 'main.ts')],
-  external: outside,
-  // The starter compiles the bundle as a script, in which there is only `require`.
-  supported: { 'dynamic-import': false },
-  plugins: [requireBeside()],
-});
-// In ASCII, which is read without being decoded: esbuild leaves other characters only in regular expressions.
-const ascii = outputFiles[0].text.replace(/[^\0-\x7f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
-// As a module's function, so that the starter need not copy it to make it one.
-const bundle = `(function(exports,require,module,__filename,__dirname){${ascii}\n})`;
-const name = nameOf(bundle);
-// Written aside and renamed, here and below: somebody may be running or building it.
-place(`${name}.js`, bundle);
+/** What the program loads when it knows which command is meant, by the path that it imports. */
+const commandModules = ['explain.ts', ...readdirSync(join(source, 'commands'), { recursive: true }).map((path) => join('commands', path))]
+  .filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts'))
+  .sort();
+const commands = await placeScript(
+  { stdin: { contents: `module.exports = { ${gettersOf(commandModules, './')} };`, resolveDir: source }, external: outside },
+  requireBeside(),
+);
+const program = await placeScript({ entryPoints: [join(source, 'main.ts')] }, requireCommands());
 await buildPrograms(join(dist, 'programs'));
-place('kip.cjs', readFileSync(join(root, 'scripts', 'starter.cjs'), 'utf8').replaceAll('BUNDLE', name));
+place(
+  'kip.cjs',
+  readFileSync(join(root, 'scripts', 'starter.cjs'), 'utf8')
+    .replaceAll('PROGRAM', program)
+    .replaceAll('COMMANDS', commands),
+);
 await writeCodeCache();
 removeOld();
 
@@ -77,10 +78,29 @@ function nameOf(contents) {
   return `kip-${createHash('sha256').update(contents).digest('hex').slice(0, 16)}`;
 }
 
+/**
+ * Bundles what the starter compiles as a script, with a cache, in which there is only `require`.
+ * @returns the name of its file, without the ending.
+ */
+async function placeScript(options, plugin) {
+  const { outputFiles } = await build({ ...common, ...options, supported: { 'dynamic-import': false }, plugins: [plugin] });
+  // In ASCII, which is read without being decoded: esbuild leaves other characters only in regular expressions.
+  const ascii = outputFiles[0].text.replace(/[^\0-\x7f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  // As a module's function, so that the starter need not copy it to make it one.
+  const script = `(function(exports,require,module,__filename,__dirname){${ascii}\n})`;
+  const name = nameOf(script);
+  place(`${name}.js`, script);
+  return name;
+}
+
+/** Properties of an object that run a module when it is first asked for. */
+function gettersOf(modules, prefix = '') {
+  return modules.map((module) => `get ${JSON.stringify(module)}() { return require(${JSON.stringify(prefix + module)}); }`).join(', ');
+}
+
 /** @returns by module the name of one file with all of them, each run when it is first asked for. */
 async function bundleBeside(modules, external) {
-  const getters = modules.map((module) => `get ${JSON.stringify(module)}() { return require(${JSON.stringify(module)}); }`);
-  const contents = `module.exports = (given) => (Object.assign(require('given'), given), { ${getters.join(', ')} });`;
+  const contents = `module.exports = (given) => (Object.assign(require('given'), given), { ${gettersOf(modules)} });`;
   const { outputFiles: files } = await build({
     ...common,
     stdin: { contents, resolveDir: join(root, 'packages', 'engines') },
@@ -92,14 +112,14 @@ async function bundleBeside(modules, external) {
   return Object.fromEntries(modules.map((module) => [module, file]));
 }
 
-/** In a file beside the bundle: what it has in common with the bundle, it is given, so that an error's class is one class. */
+/** In a file beside the commands: what it has in common with them, it is given, so that an error's class is one class. */
 function requireGiven() {
   return moduleContents('given', ['given', ...inCommon], (path) =>
     path === 'given' ? '' : `module.exports = require('given')[${JSON.stringify(path)}];`,
   );
 }
 
-/** In the bundle: what is in a file beside it. */
+/** In the commands: what is in a file beside them. */
 function requireBeside() {
   const given = inCommon.map((module) => `${JSON.stringify(module)}: require(${JSON.stringify(module)})`).join(', ');
   return moduleContents(
@@ -107,6 +127,22 @@ function requireBeside() {
     Object.keys(beside),
     (path) => `module.exports = require(${JSON.stringify(`./${beside[path]}`)})({ ${given} })[${JSON.stringify(path)}];`,
   );
+}
+
+/** In the program: what commands do. */
+function requireCommands() {
+  return {
+    name: 'commands',
+    setup({ onResolve, onLoad }) {
+      onResolve({ filter: /^\./ }, ({ kind, path, resolveDir }) =>
+        kind === 'dynamic-import' ? { path: relative(source, join(resolveDir, path)), namespace: 'commands' } : undefined,
+      );
+      onLoad({ filter: /.*/, namespace: 'commands' }, ({ path }) => ({
+        contents: `module.exports = require('./${commands}.js')[${JSON.stringify(path)}];`,
+      }));
+      onResolve({ filter: /^\.\/kip-/, namespace: 'commands' }, ({ path }) => ({ path, external: true }));
+    },
+  };
 }
 
 /** A plugin that gives these modules other contents. */
@@ -121,6 +157,7 @@ function moduleContents(namespace, modules, contentsOf) {
   };
 }
 
+/** Written aside and renamed: somebody may be running or building it. */
 function place(file, contents) {
   const temporary = join(dist, `.${file}-${process.pid}`);
   writeFileSync(temporary, contents);
@@ -159,8 +196,9 @@ async function writeCodeCache() {
 
 /** Others than the newest, unless somebody may be about to start one. */
 function removeOld() {
+  const newest = [program, commands, ...Object.values(beside)];
   for (const file of readdirSync(dist)) {
-    if (!file.startsWith('kip-') || file.startsWith(name) || Object.values(beside).includes(file)) continue;
+    if (!file.startsWith('kip-') || newest.some((name) => file.startsWith(name))) continue;
     if (Date.now() - (statSync(join(dist, file), { throwIfNoEntry: false })?.mtimeMs ?? 0) > 60_000)
       rmSync(join(dist, file), { force: true });
   }

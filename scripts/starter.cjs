@@ -1,5 +1,5 @@
 'use strict';
-// Starts kip. In the words of old Nodes, so that they can say what is wrong; `BUNDLE` is replaced when kip is built.
+// Starts kip. In the words of old Nodes, so that they can say what is wrong; `PROGRAM` and `COMMANDS` are replaced when kip is built.
 var version = process.versions.node.split('.');
 if (version[0] < 20 || (version[0] === '20' && version[1] < 19)) {
   process.stderr.write('Error: kip needs Node 20.19 or newer, this is ' + process.version + '.\n  See https://nodejs.org.\n');
@@ -9,21 +9,34 @@ var fs = require('fs');
 var path = require('path');
 var vm = require('vm');
 
-// V8 takes half as long to read what it has once compiled. Node has no cache of its own before version 22.
-var file = path.join(__dirname, 'BUNDLE.js');
-var cacheFile = path.join(__dirname, 'BUNDLE.cache');
-var cachedData;
-try {
-  cachedData = fs.readFileSync(cacheFile);
-} catch {
-  // Then it is compiled anew.
+var commands;
+/** The commands have a cache too; everything else is a module like any other. */
+function requireOfScript(id) {
+  if (id !== './COMMANDS.js') return require(id);
+  return commands || (commands = runScript('COMMANDS'));
 }
-// The bundle is all ASCII, and so is read without being decoded.
-var script = new vm.Script(fs.readFileSync(file, 'latin1'), { filename: file, cachedData: cachedData });
-if (process.env.KIP_WRITE_CODE_CACHE) {
-  process.on('exit', function () {
-    fs.writeFileSync(cacheFile + '.new', script.createCachedData());
-    fs.renameSync(cacheFile + '.new', cacheFile);
-  });
+
+/** V8 takes half as long to read what it has once compiled. Node has no cache of its own before version 22. */
+function runScript(name) {
+  var file = path.join(__dirname, name + '.js');
+  var cacheFile = path.join(__dirname, name + '.cache');
+  var cachedData;
+  try {
+    cachedData = fs.readFileSync(cacheFile);
+  } catch {
+    // Then it is compiled anew.
+  }
+  // The bundle is all ASCII, and so is read without being decoded.
+  var script = new vm.Script(fs.readFileSync(file, 'latin1'), { filename: file, cachedData: cachedData });
+  if (process.env.KIP_WRITE_CODE_CACHE) {
+    process.on('exit', function () {
+      fs.writeFileSync(cacheFile + '.new', script.createCachedData());
+      fs.renameSync(cacheFile + '.new', cacheFile);
+    });
+  }
+  var made = { exports: {} };
+  script.runInThisContext()(made.exports, requireOfScript, made, file, __dirname);
+  return made.exports;
 }
-script.runInThisContext()(exports, require, module, file, __dirname);
+
+runScript('PROGRAM');
