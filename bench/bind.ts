@@ -4,7 +4,7 @@ import { kip } from './programs.ts';
 import { median, timed } from './sampling.ts';
 
 const rounds = 5;
-const server = `require('http').createServer((request, response) => response.end(process.env.DB_HOST)).listen(process.env.PORT, process.env.HOST)`;
+const server = `require('http').createServer((request, response) => response.end(process.env.DB_HOST)).listen(process.env.PORT ?? 8080, process.env.HOST)`;
 
 /**
  * `kip service bind` of a database until the app serves with its variables, beside a rolling restart of the same app, which is what
