@@ -131,7 +131,8 @@ export async function signedRequest(account: Account, options: RawRequest): Prom
   return await send(account.endpoint, { ...options, headers, rawQuery: queryText(options.query ?? {}) });
 }
 
-const agent = new Agent({ keepAlive: true });
+// A connection that the server gives up in the middle of an upload must not be there for the next request.
+const agent = new Agent({ keepAlive: false });
 
 export function send(
   endpoint: string,
