@@ -10,7 +10,7 @@ import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { AwsClient } from 'aws4fetch';
 import { compared, type Measurement } from './measurement.ts';
-import { kipBundle, residentMemory } from './programs.ts';
+import { objectStoreProgram, residentMemory } from './programs.ts';
 import { interleaved, timed } from './sampling.ts';
 
 const mebi = 1 << 20;
@@ -38,7 +38,7 @@ export async function benchObjectStore(): Promise<Measurement[]> {
   const folder = await mkdtemp(join(tmpdir(), 'kip-bench-'));
   const targets: Target[] = [];
   try {
-    targets.push(await startTarget('object store', folder, process.execPath, () => [kipBundle, 'run-object-store']));
+    targets.push(await startTarget('object store', folder, process.execPath, () => [objectStoreProgram]));
     const minio = minioProgram();
     if (minio)
       targets.push(await startTarget('MinIO', folder, minio, (data, address) => ['server', data, '--address', address, '--quiet']));

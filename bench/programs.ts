@@ -6,6 +6,7 @@ import { join } from 'node:path';
 export const root = process.cwd();
 /** The bundle that is shipped. */
 export const kipBundle = join(root, 'dist', 'kip.cjs');
+export const objectStoreProgram = join(root, 'dist', 'programs', 'object-store', 'main.cjs');
 export const kubectl = process.env['KUBECTL'] ?? 'kubectl';
 
 export interface ProgramOptions {
