@@ -114,8 +114,10 @@ async function bundleBeside(modules, external) {
 
 /** In a file beside the commands: what it has in common with them, it is given, so that an error's class is one class. */
 function requireGiven() {
-  return moduleContents('given', ['given', ...inCommon], (path) =>
-    path === 'given' ? '' : `module.exports = require('given')[${JSON.stringify(path)}];`,
+  return moduleContents(
+    'given',
+    ({ path }) => (['given', ...inCommon].includes(path) ? path : undefined),
+    (path) => (path === 'given' ? '' : `module.exports = require('given')[${JSON.stringify(path)}];`),
   );
 }
 
@@ -124,35 +126,34 @@ function requireBeside() {
   const given = inCommon.map((module) => `${JSON.stringify(module)}: require(${JSON.stringify(module)})`).join(', ');
   return moduleContents(
     'beside',
-    Object.keys(beside),
+    ({ path }) => (path in beside ? path : undefined),
     (path) => `module.exports = require(${JSON.stringify(`./${beside[path]}`)})({ ${given} })[${JSON.stringify(path)}];`,
   );
 }
 
 /** In the program: what commands do. */
 function requireCommands() {
-  return {
-    name: 'commands',
-    setup({ onResolve, onLoad }) {
-      onResolve({ filter: /^\./ }, ({ kind, path, resolveDir }) =>
-        kind === 'dynamic-import' ? { path: relative(source, join(resolveDir, path)), namespace: 'commands' } : undefined,
-      );
-      onLoad({ filter: /.*/, namespace: 'commands' }, ({ path }) => ({
-        contents: `module.exports = require('./${commands}.js')[${JSON.stringify(path)}];`,
-      }));
-      onResolve({ filter: /^\.\/kip-/, namespace: 'commands' }, ({ path }) => ({ path, external: true }));
-    },
-  };
+  return moduleContents(
+    'commands',
+    ({ kind, path, resolveDir }) => (kind === 'dynamic-import' ? relative(source, join(resolveDir, path)) : undefined),
+    (path) => `module.exports = require('./${commands}.js')[${JSON.stringify(path)}];`,
+  );
 }
 
-/** A plugin that gives these modules other contents. */
-function moduleContents(namespace, modules, contentsOf) {
+/**
+ * A plugin that gives modules other contents, which may require files that are placed already.
+ * @param nameOfModule of an import, what `contentsOf` is given; undefined of those that stay what they are.
+ */
+function moduleContents(namespace, nameOfModule, contentsOf) {
   return {
     name: namespace,
     setup({ onResolve, onLoad }) {
-      onResolve({ filter: new RegExp(`^(${modules.join('|')})$`) }, ({ path }) => ({ path, namespace }));
+      onResolve({ filter: /.*/ }, (imported) => {
+        if (imported.path.startsWith('./kip-')) return { path: imported.path, external: true };
+        const path = nameOfModule(imported);
+        return path === undefined ? undefined : { path, namespace };
+      });
       onLoad({ filter: /.*/, namespace }, ({ path }) => ({ contents: contentsOf(path), resolveDir: join(root, 'packages', 'cli') }));
-      onResolve({ filter: /^\.\/kip-/, namespace }, ({ path }) => ({ path, external: true }));
     },
   };
 }
