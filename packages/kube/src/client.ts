@@ -1,13 +1,11 @@
-import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
-import { apiVersionOf, KipError, type KubeObject, type ResourceType } from '@skipper/api';
+import { apiVersionOf, type KubeObject, type ResourceType } from '@skipper/api';
 import type { Status } from 'kubernetes-types/meta/v1.d.ts';
+import { ApiCalls } from './api-calls.ts';
 import { createConnection, type ApiConnection } from './connection.ts';
-import { hasReason, KubeError } from './errors.ts';
-import { asUnreachable, createHttpPool, type HttpAnswer, type HttpRequest } from './http.ts';
+import { hasReason } from './errors.ts';
 import type { Cluster } from './kubeconfig.ts';
 import { query, resourcePath } from './paths.ts';
-import { retryAfterMs, withRetries } from './retry.ts';
 import { openPortForward } from './streams/port-forward.ts';
 import type {
   DeleteOptions,
@@ -20,7 +18,7 @@ import type {
   WatchEvent,
   WriteOptions,
 } from './types.ts';
-import { lines, parseWatchEvent } from './watch.ts';
+import { watchEvents } from './watch.ts';
 
 export interface ClientOptions {
   /** Where HTTPS_PROXY and NO_PROXY are read. Default `process.env`. */
@@ -46,18 +44,18 @@ class Client implements KubeClient {
   readonly server: string;
   readonly namespace: string;
   readonly #connection: ApiConnection;
-  readonly #pool;
+  readonly #calls: ApiCalls;
   readonly #portForwards = new Set<PortForward>();
 
   constructor(cluster: Cluster, options: ClientOptions) {
     this.server = cluster.server;
     this.namespace = cluster.namespace;
     this.#connection = createConnection(cluster, options);
-    this.#pool = createHttpPool(this.#connection);
+    this.#calls = new ApiCalls(this.#connection);
   }
 
   async get<T extends KubeObject>(type: ResourceType<T>, name: string, { namespace, signal }: NamespaceOption = {}): Promise<T> {
-    return this.#json({ method: 'GET', path: resourcePath(type, { namespace, name }), signal, safe: true });
+    return this.#calls.json({ method: 'GET', path: resourcePath(type, { namespace, name }), signal, safe: true });
   }
 
   async find<T extends KubeObject>(type: ResourceType<T>, name: string, options: NamespaceOption = {}): Promise<T | undefined> {
@@ -84,7 +82,7 @@ class Client implements KubeClient {
     for (;;) {
       const path =
         resourcePath(type, { namespace }) + query({ labelSelector, fieldSelector, limit: pageSize || undefined, continue: token });
-      const page = await this.#json<{ items?: T[] | null; metadata?: { resourceVersion?: string; continue?: string } }>({
+      const page = await this.#calls.json<{ items?: T[] | null; metadata?: { resourceVersion?: string; continue?: string } }>({
         method: 'GET',
         path,
         signal,
@@ -101,7 +99,7 @@ class Client implements KubeClient {
     const { namespace, name } = object.metadata ?? {};
     if (type.namespaced && namespace === undefined) throw new TypeError(`a ${type.kind} is created in a namespace, and none was given`);
     const path = resourcePath(type, subresource ? { namespace, name, subresource } : { namespace }) + writeQuery(options);
-    return this.#json({ method: 'POST', path, headers: json, body: typed(type, object), signal });
+    return this.#calls.json({ method: 'POST', path, headers: json, body: typed(type, object), signal });
   }
 
   async replace<T extends KubeObject>(
@@ -111,7 +109,7 @@ class Client implements KubeClient {
   ): Promise<T> {
     const path =
       resourcePath(type, { namespace: object.metadata?.namespace, name: object.metadata?.name ?? '', subresource }) + writeQuery(options);
-    return this.#json({ method: 'PUT', path, headers: json, body: typed(type, object), signal });
+    return this.#calls.json({ method: 'PUT', path, headers: json, body: typed(type, object), signal });
   }
 
   async apply<T extends KubeObject>(
@@ -122,7 +120,7 @@ class Client implements KubeClient {
     const path =
       resourcePath(type, { namespace: object.metadata?.namespace, name: object.metadata?.name ?? '', subresource }) +
       writeQuery({ ...options, force });
-    return this.#json({ method: 'PATCH', path, headers: applyPatch, body: typed(type, object), signal, safe: true });
+    return this.#calls.json({ method: 'PATCH', path, headers: applyPatch, body: typed(type, object), signal, safe: true });
   }
 
   async patch<T extends KubeObject>(
@@ -133,7 +131,7 @@ class Client implements KubeClient {
   ): Promise<T> {
     const kind = Array.isArray(patch) ? 'json-patch' : 'merge-patch';
     const path = resourcePath(type, { namespace, name, subresource }) + writeQuery(options);
-    return this.#json({
+    return this.#calls.json({
       method: 'PATCH',
       path,
       headers: { 'content-type': `application/${kind}+json` },
@@ -155,7 +153,7 @@ class Client implements KubeClient {
       gracePeriodSeconds,
     });
     const answer = await orUndefined(
-      this.#json<T | Status>({ method: 'DELETE', path: resourcePath(type, { namespace, name }), headers: json, body, signal }),
+      this.#calls.json<T | Status>({ method: 'DELETE', path: resourcePath(type, { namespace, name }), headers: json, body, signal }),
     );
     if (answer?.kind !== 'Status') return answer as T | undefined;
     // Some kinds are answered with a Status, which tells no more than whom it was about.
@@ -177,49 +175,7 @@ class Client implements KubeClient {
     const path =
       resourcePath(type, { namespace }) +
       query({ watch: 1, allowWatchBookmarks: true, resourceVersion, timeoutSeconds, labelSelector, fieldSelector });
-    return { [Symbol.asyncIterator]: () => this.#watchEvents<T>(path, signal) };
-  }
-
-  /** `return` ends the watch at once, even while an event is waited for: a generator alone would wait for the event. */
-  #watchEvents<T extends KubeObject>(path: string, signal: AbortSignal | undefined): AsyncIterator<WatchEvent<T>> {
-    const returned = new AbortController();
-    const events = this.#readWatch<T>(path, signal ? AbortSignal.any([signal, returned.signal]) : returned.signal);
-    return {
-      async next() {
-        try {
-          return await events.next();
-        } catch (error) {
-          if (returned.signal.aborted && !signal?.aborted) return { done: true, value: undefined };
-          throw error;
-        }
-      },
-      async return() {
-        returned.abort();
-        return { done: true, value: undefined };
-      },
-    };
-  }
-
-  async *#readWatch<T extends KubeObject>(path: string, signal: AbortSignal): AsyncGenerator<WatchEvent<T>> {
-    const response = await this.#open({ method: 'GET', path, signal, safe: true });
-    const onAbort = (): void => {
-      response.destroy();
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
-    try {
-      for await (const line of lines(response)) {
-        signal.throwIfAborted();
-        yield parseWatchEvent<T>(line);
-      }
-      signal.throwIfAborted();
-    } catch (error) {
-      signal.throwIfAborted();
-      if (this.#pool.closed) return;
-      throw error instanceof KubeError || error instanceof KipError ? error : this.#connection.unreachable(error);
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-      response.destroy();
-    }
+    return { [Symbol.asyncIterator]: () => watchEvents<T>(this.#calls, path, signal) };
   }
 
   async logs(
@@ -230,7 +186,7 @@ class Client implements KubeClient {
     const path =
       resourcePath(type, { namespace, name: pod, subresource: 'log' }) +
       query({ container, follow, tailLines, previous, timestamps, sinceSeconds });
-    const response = await this.#open({ method: 'GET', path, signal, safe: true });
+    const response = await this.#calls.open({ method: 'GET', path, signal, safe: true });
     const onAbort = (): void => {
       response.destroy(signal!.reason as Error);
     };
@@ -258,7 +214,7 @@ class Client implements KubeClient {
   ): Promise<{ status: number; headers: Record<string, string | string[] | undefined>; body: string }> {
     const payload = body === undefined || typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body);
     const upper = method.toUpperCase();
-    const answer = await this.#answer({
+    const answer = await this.#calls.answer({
       method: upper,
       path,
       headers: { ...(payload === undefined ? {} : json), ...headers },
@@ -271,66 +227,8 @@ class Client implements KubeClient {
 
   close(): void {
     for (const forward of this.#portForwards) forward.close();
-    this.#pool.close();
+    this.#calls.close();
   }
-
-  async #json<R>(call: HttpRequest): Promise<R> {
-    const answer = await this.#answer(call);
-    if (answer.status < 200 || answer.status > 299) throw failure(answer);
-    try {
-      return JSON.parse(answer.body) as R;
-    } catch (error) {
-      throw new KipError(
-        'unreachable',
-        `The server ${this.#connection.server.origin} of context "${this.#connection.context}" does not answer as a Kubernetes API server.`,
-        {
-          hint: 'Check server and proxy-url in the kubeconfig: a login page or another service may answer at this address.',
-          cause: error,
-        },
-      );
-    }
-  }
-
-  /** The last answer, whatever its status. */
-  async #answer(request: HttpRequest): Promise<HttpAnswer> {
-    const send = (): Promise<HttpAnswer> => withRetries(() => this.#pool.send(request), request);
-    try {
-      const answer = await send();
-      return answer.status === 401 && (await this.#refresh(answer.authorization)) ? await send() : answer;
-    } catch (error) {
-      throw asUnreachable(this.#connection, error);
-    }
-  }
-
-  async #refresh(rejected: string | undefined): Promise<boolean> {
-    const better = await this.#connection.refresh(rejected);
-    if (better) this.#pool.renew();
-    return better;
-  }
-
-  /** An answer that is read as it comes. Not repeated but after a 401 and on a stale connection: who streams comes back by itself. */
-  async #open(request: HttpRequest): Promise<IncomingMessage> {
-    try {
-      for (let attempt = 0; ; attempt += 1) {
-        const { response, authorization } = await this.#pool.open(request);
-        if (response.statusCode === 200) {
-          // A quiet stream is not a dead one.
-          response.socket.setTimeout(0);
-          return response;
-        }
-        const answer = { status: response.statusCode!, headers: response.headers, body: await bodyOf(response) };
-        if (answer.status !== 401 || attempt > 0 || !(await this.#refresh(authorization))) throw failure(answer);
-      }
-    } catch (error) {
-      throw asUnreachable(this.#connection, error);
-    }
-  }
-}
-
-async function bodyOf(response: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of response) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** `undefined` for what is not there. */
@@ -349,42 +247,4 @@ function typed(type: ResourceType, object: KubeObject): string {
 
 function writeQuery({ fieldManager, dryRun, force }: { fieldManager?: string; dryRun?: boolean; force?: boolean }): string {
   return query({ fieldManager, dryRun: dryRun ? 'All' : undefined, force });
-}
-
-/** Reasons for answers without a Status, as the API server's own client has them. */
-const reasonOf: Record<number, string> = {
-  400: 'BadRequest',
-  401: 'Unauthorized',
-  403: 'Forbidden',
-  404: 'NotFound',
-  405: 'MethodNotAllowed',
-  409: 'Conflict',
-  410: 'Expired',
-  422: 'Invalid',
-  429: 'TooManyRequests',
-  500: 'InternalError',
-  503: 'ServiceUnavailable',
-  504: 'Timeout',
-};
-
-function failure({ status, headers, body }: Pick<HttpAnswer, 'status' | 'headers' | 'body'>): KubeError {
-  return new KubeError(status, statusOf(status, body), retryAfterMs(headers['retry-after']));
-}
-
-function statusOf(code: number, body: string): Status {
-  try {
-    const answer = JSON.parse(body) as Status;
-    if (answer?.kind === 'Status') return answer;
-  } catch {
-    // Something in front of the API server answered, or it did in plain text.
-  }
-  const text = /^\s*</.test(body) ? '' : body.trim().slice(0, 300);
-  return {
-    kind: 'Status',
-    apiVersion: 'v1',
-    status: 'Failure',
-    code,
-    reason: reasonOf[code] ?? '',
-    message: text || `the server answered ${code}`,
-  };
 }

@@ -1,11 +1,58 @@
 import { KipError, type KubeObject } from '@skipper/api';
 import type { Status } from 'kubernetes-types/meta/v1.d.ts';
+import type { ApiCalls } from './api-calls.ts';
 import { KubeError } from './errors.ts';
 import type { WatchEvent } from './types.ts';
 
 /** etcd's objects end at 1.5 MiB; a line beyond this is none, and must not fill the memory. */
 const lineLimit = 64 * 1024 * 1024;
 const newline = 0x0a;
+
+/** The events of a watch. `return` ends it at once, even while an event is waited for: a generator alone would wait for the event. */
+export function watchEvents<T extends KubeObject>(
+  calls: ApiCalls,
+  path: string,
+  signal: AbortSignal | undefined,
+): AsyncIterator<WatchEvent<T>> {
+  const returned = new AbortController();
+  const events = readWatch<T>(calls, path, signal ? AbortSignal.any([signal, returned.signal]) : returned.signal);
+  return {
+    async next() {
+      try {
+        return await events.next();
+      } catch (error) {
+        if (returned.signal.aborted && !signal?.aborted) return { done: true, value: undefined };
+        throw error;
+      }
+    },
+    async return() {
+      returned.abort();
+      return { done: true, value: undefined };
+    },
+  };
+}
+
+async function* readWatch<T extends KubeObject>(calls: ApiCalls, path: string, signal: AbortSignal): AsyncGenerator<WatchEvent<T>> {
+  const response = await calls.open({ method: 'GET', path, signal, safe: true });
+  const onAbort = (): void => {
+    response.destroy();
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    for await (const line of lines(response)) {
+      signal.throwIfAborted();
+      yield parseWatchEvent<T>(line);
+    }
+    signal.throwIfAborted();
+  } catch (error) {
+    signal.throwIfAborted();
+    if (calls.closed) return;
+    throw error instanceof KubeError || error instanceof KipError ? error : calls.unreachable(error);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+    response.destroy();
+  }
+}
 
 /** The lines of a stream. Decoded line by line, so that no character is cut where a chunk ends. */
 export async function* lines(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
