@@ -24,6 +24,12 @@ export const conditionTypes = {
   workloadReady: 'WorkloadReady',
 } as const;
 
+/**
+ * True, with the reason, where no waiting helps: somebody has to change the object or what stands in its way. Otherwise absent.
+ * The name and meaning are those of https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md
+ */
+export const stalledCondition = 'Stalled';
+
 /** The condition of this type, if there is one. */
 export function findCondition(conditions: readonly Condition[] | undefined, type: string): Condition | undefined {
   return conditions?.find((condition) => condition.type === type);

@@ -16,6 +16,7 @@ export const errorCodes = {
   'needs-confirmation': 'The command destroys or interrupts something and was not given the flag that allows it.',
   'no-operator': 'No operator looks after services on this cluster.',
   timeout: 'The wanted state was not reached in time.',
+  stalled: 'The wanted state will not be reached until somebody changes something.',
   'port-in-use': 'The local port is taken.',
   'engine-unavailable': 'The program of an engine cannot be had on this machine.',
   'disk-full': 'There is no space left where data is written.',

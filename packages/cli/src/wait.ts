@@ -4,6 +4,7 @@ import {
   conditionTypes,
   findCondition,
   KipError,
+  stalledCondition,
   statefulServices,
   type App,
   type Condition,
@@ -13,6 +14,9 @@ import {
 } from '@skipper/api';
 import { createInformer, type KubeClient } from '@skipper/kube';
 import { startProgress, type Progress } from './output.ts';
+
+/** How long an object may say that it waits for a person before that is believed, in ms: what it saw may just have been mended. */
+const stalledMs = 3_000;
 
 /** An object that says of itself how it goes. */
 interface Reporting extends KubeObject {
@@ -36,16 +40,18 @@ interface Waited<T extends Reporting> {
 
 /**
  * Watches an object until `done`, saying how it goes.
- * @throws KipError `timeout` with what the object says of itself.
+ * @throws KipError `timeout` or, where it waits for a person, `stalled`; with what the object says of itself.
  */
 export async function waitFor<T extends Reporting>(client: KubeClient, waited: Waited<T>): Promise<T | undefined> {
   const { type, what, name, namespace, timeoutSeconds, done } = waited;
   const progress = waited.progress ?? startProgress();
   const informer = createInformer(client, type, { namespace, fieldSelector: `metadata.name=${name}` });
   let last = '';
+  let timer: NodeJS.Timeout | undefined;
+  let stalledTimer: NodeJS.Timeout | undefined;
   try {
     return await new Promise<T | undefined>((resolve, reject) => {
-      const timer = setTimeout(() => {
+      timer = setTimeout(() => {
         reject(
           new KipError('timeout', `${what} did not get there within ${timeoutSeconds} s.${last ? ` It says: ${last}` : ''}`, {
             hint: `It goes on in the background; look with "${waited.look}", or wait longer with --timeout.`,
@@ -55,20 +61,31 @@ export async function waitFor<T extends Reporting>(client: KubeClient, waited: W
       const look = (now: T | undefined): void => {
         last = findCondition(now?.status?.conditions, conditionTypes.ready)?.message ?? last;
         if (last) progress.update(last);
-        if (!done(now)) return;
-        clearTimeout(timer);
-        resolve(now);
+        if (done(now)) return resolve(now);
+        if (!isStalled(now)) {
+          clearTimeout(stalledTimer);
+          stalledTimer = undefined;
+        } else
+          stalledTimer ??= setTimeout(() => {
+            reject(
+              new KipError('stalled', `${what} will not get there by itself. It says: ${last}`, {
+                hint: `It is tried again once that is mended; look with "${waited.look}".`,
+              }),
+            );
+          }, stalledMs);
       };
       informer.subscribe(({ type: event, object }) => look(event === 'DELETED' ? undefined : object));
       informer.synced().then(() => look(informer.get(name, namespace)), reject);
     });
   } finally {
+    clearTimeout(timer);
+    clearTimeout(stalledTimer);
     if (!waited.progress) progress.done();
     informer.close();
   }
 }
 
-/** @throws KipError `timeout` */
+/** @throws KipError as {@link waitFor} */
 export function waitForService(
   client: KubeClient,
   name: string,
@@ -90,7 +107,7 @@ export function waitForService(
   });
 }
 
-/** @throws KipError `timeout` */
+/** @throws KipError as {@link waitFor} */
 export function waitForApp(
   client: KubeClient,
   name: string,
@@ -103,12 +120,17 @@ export function waitForApp(
   return waitFor(client, { type: apps, what: `App "${name}"`, name, namespace, timeoutSeconds, look, done, ...(progress && { progress }) });
 }
 
-const isReady = (object: Reporting | undefined, type: string): boolean =>
+/** Whether the operator has seen the newest wish and says this of it. */
+const isTrue = (object: Reporting | undefined, type: string): boolean =>
   findCondition(object?.status?.conditions, type)?.status === 'True' &&
   (object?.status?.observedGeneration ?? 0) >= (object?.metadata?.generation ?? 0);
 
+/** What is being deleted needs nothing mended any more. */
+const isStalled = (object: Reporting | undefined): boolean =>
+  object?.metadata?.deletionTimestamp === undefined && isTrue(object, stalledCondition);
+
 /** Whether the operator has seen the newest wish and the service is ready. */
-export const isServiceReady = (service: StatefulService | undefined): boolean => isReady(service, conditionTypes.ready);
+export const isServiceReady = (service: StatefulService | undefined): boolean => isTrue(service, conditionTypes.ready);
 
 /** Whether the operator has seen the newest wish and all pods run as it says, with the variables of every binding. */
-export const isAppReady = (app: App | undefined): boolean => isReady(app, appConditionTypes.ready);
+export const isAppReady = (app: App | undefined): boolean => isTrue(app, appConditionTypes.ready);

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Deployment } from 'kubernetes-types/apps/v1.d.ts';
 import type { Namespace, Pod, Secret } from 'kubernetes-types/core/v1.d.ts';
 import type { App, AppSpec, KubeObject, StatefulService } from '@skipper/api';
+import { isStalling } from '../conditions.ts';
 import { usernameOf } from './bindings/account.ts';
 import { judgeBindings } from './bindings/judge.ts';
 import type { Outcome } from './bindings/outcomes.ts';
@@ -100,7 +101,10 @@ describe('a database', () => {
   });
   it('is not free before the app that had it has given it up', () => {
     const secrets = [secretOf('gone', 'db', { database: 'shared' })];
-    expect(plan(older, world({ apps, secrets })).refusal?.message).toContain('"gone"');
+    const { refusal } = plan(older, world({ apps, secrets }));
+    expect(refusal?.message).toContain('"gone"');
+    // Which waiting ends, so nobody is called for.
+    expect(isStalling(refusal!.reason)).toBe(false);
   });
   it('of that name in another service is another one', () => {
     const secrets = [secretOf('gone', 'cache', { database: 'shared' })];
@@ -175,6 +179,10 @@ describe('what an app is given', () => {
         statuses: [{ ready: false }],
       });
     expect(given(secretOf('api', 'db', { given: 'new' }), running, outcome).judgement).toMatchObject({ status: 'True', reason: 'Bound' });
+  });
+  it('waits for a person where one of its bindings does', () => {
+    const two = app('api', { bindings: [{ service: 'db' }, { service: 'cache', database: '!' }] });
+    expect(judgeBindings(two, planBindings(two, world()), { get: () => undefined }, undefined).judgement.reason).toBe('DatabaseRefused');
   });
   it('stays what the pods have while another account is made', () => {
     expect(given(undefined, running)).toMatchObject({ given: [{ service: 'db', digest: 'old' }], complete: true });

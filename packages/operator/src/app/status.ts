@@ -1,5 +1,5 @@
 import { appConditionTypes, labels, managedBy, mergeConditions, type App, type AppBindingStatus, type AppStatus } from '@skipper/api';
-import { timeText, type Judgement } from '../conditions.ts';
+import { timeText, withStalled, type Judgement } from '../conditions.ts';
 import { nameOf } from '../ownership.ts';
 import type { AppWorkloadState } from './workload-state.ts';
 
@@ -12,7 +12,7 @@ export interface Findings {
 /** The status that the findings of a pass amount to. */
 export function statusOf(app: App, { judgements, bindings, workload }: Findings, now: Date): AppStatus {
   const observedGeneration = app.metadata?.generation;
-  const judged = summarize(judgements).map((judgement) => ({ ...judgement, observedGeneration }));
+  const judged = withStalled(summarize(judgements)).map((judgement) => ({ ...judgement, observedGeneration }));
   return {
     observedGeneration,
     conditions: mergeConditions(app.status?.conditions, judged, timeText(now)),

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import type { PersistentVolumeClaim } from 'kubernetes-types/core/v1.d.ts';
-import { conditionTypes, type StatefulService, type StatefulServiceSpec } from '@skipper/api';
+import { conditionTypes, findCondition, stalledCondition, type StatefulService, type StatefulServiceSpec } from '@skipper/api';
 import { engines, engineOf } from '@skipper/engines';
-import { isFalse, isTrue } from '../conditions.ts';
+import { isFalse, isTrue, type Judgement } from '../conditions.ts';
 import { newPassword } from '../passwords.ts';
 import { summarize } from './conditions.ts';
 import { credentialsProblem, credentialsSecret } from './credentials.ts';
 import { foreignObjects, ownerReference } from './ownership.ts';
+import { statusOf } from './status.ts';
 import { decideStorage } from './storage.ts';
 import { resourcesOf, statefulSet } from './workload.ts';
 
@@ -140,6 +141,22 @@ describe('foreignObjects', () => {
       'StatefulSet "db"',
       'PersistentVolumeClaim "data-db-0"',
     ]);
+  });
+});
+
+describe('statusOf', () => {
+  const stalled = (...judgements: Judgement[]) =>
+    findCondition(statusOf(service(), { judgements, bound: false }, new Date(0)).conditions, stalledCondition);
+  it('says that it is stalled when only a person can go on', () =>
+    expect(stalled(isFalse(conditionTypes.nameFree, 'NameTaken', 'It is taken.'))).toMatchObject({
+      status: 'True',
+      reason: 'NameTaken',
+      message: 'It is taken.',
+      observedGeneration: 1,
+    }));
+  it('does not when it is on its way, or there', () => {
+    expect(stalled(isFalse(conditionTypes.workloadReady, 'Starting', 'It starts.'))).toBeUndefined();
+    expect(stalled(isTrue(conditionTypes.workloadReady, 'Running', 'It runs.'))).toBeUndefined();
   });
 });
 

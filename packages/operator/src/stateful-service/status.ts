@@ -1,6 +1,6 @@
 import { childNames, mergeConditions, serviceHost, type StatefulService, type StatefulServiceStatus } from '@skipper/api';
 import type { Engine } from '@skipper/engines';
-import { timeText, type Judgement } from '../conditions.ts';
+import { timeText, withStalled, type Judgement } from '../conditions.ts';
 import { nameOf, namespaceOf } from '../ownership.ts';
 import { summarize } from './conditions.ts';
 
@@ -17,7 +17,7 @@ export interface Findings {
 export function statusOf(service: StatefulService, findings: Findings, now: Date): StatefulServiceStatus {
   const observedGeneration = service.metadata?.generation;
   const name = nameOf(service);
-  const judged = summarize(findings.judgements).map((judgement) => ({ ...judgement, observedGeneration }));
+  const judged = withStalled(summarize(findings.judgements)).map((judgement) => ({ ...judgement, observedGeneration }));
   return {
     observedGeneration,
     conditions: mergeConditions(service.status?.conditions, judged, timeText(now)),

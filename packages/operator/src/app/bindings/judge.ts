@@ -1,7 +1,7 @@
 import { appConditionTypes, type App, type AppBindingStatus } from '@skipper/api';
 import { isDeepStrictEqual } from 'node:util';
 import type { Deployment } from 'kubernetes-types/apps/v1.d.ts';
-import { isFalse, isTrue, type Judgement } from '../../conditions.ts';
+import { isFalse, isStalling, isTrue, type Judgement } from '../../conditions.ts';
 import { keyOf } from '../../controller.ts';
 import { nameOf, namespaceOf } from '../../ownership.ts';
 import { bindingsIn, type GivenBinding } from '../deployment.ts';
@@ -70,6 +70,8 @@ function summaryOf(statuses: readonly AppBindingStatus[]): Judgement {
   const type = appConditionTypes.bindingsReady;
   if (statuses.length === 0) return isTrue(type, 'NoBindings', 'It is bound to no service.');
   const open = statuses.filter(({ ready }) => !ready);
-  if (open.length > 0) return isFalse(type, open[0]!.reason, [...new Set(open.map(({ message }) => message))].join(' '));
+  // One that waits for a person keeps the app from being ready, however the others fare.
+  const decisive = open.find(({ reason }) => isStalling(reason)) ?? open[0];
+  if (decisive) return isFalse(type, decisive.reason, [...new Set(open.map(({ message }) => message))].join(' '));
   return isTrue(type, 'Bound', `It is bound to ${statuses.map(({ service }) => `"${service}"`).join(', ')}.`);
 }

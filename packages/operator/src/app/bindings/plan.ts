@@ -107,17 +107,18 @@ function takenBy(
   const namespace = namespaceOf(app);
   const holds = recordOf(secret).database === database;
   const others = world.apps.list(namespace).filter((other) => nameOf(other) !== nameOf(app) && !other.metadata?.deletionTimestamp);
-  const taken = (by: string, what: string): Refusal => ({
-    reason: 'DatabaseTaken',
+  const refused = (reason: string, by: string, what: string): Refusal => ({
+    reason,
     message: `"${database}" in the service "${service}" ${what} the app "${by}". Name another for this binding (database).`,
   });
+  const taken = (by: string): Refusal => refused('DatabaseTaken', by, 'belongs to');
   for (const held of world.secrets.list(namespace)) {
     const binding = bindingOf(held);
     if (binding?.service !== service || binding.app === nameOf(app) || recordOf(held).database !== database) continue;
     const other = others.find((candidate) => nameOf(candidate) === binding.app);
     if (!other?.spec.bindings?.some((entry) => entry.service === service)) {
-      if (!holds) return taken(binding.app, 'is still being given up by');
-    } else if (!holds || isOlder(other, app)) return taken(binding.app, 'belongs to');
+      if (!holds) return refused('DatabaseNotFreeYet', binding.app, 'is still being given up by');
+    } else if (!holds || isOlder(other, app)) return taken(binding.app);
   }
   if (holds) return undefined;
   const rival = others.find(
@@ -125,7 +126,7 @@ function takenBy(
       isOlder(other, app) &&
       other.spec.bindings?.some((entry) => entry.service === service && (entry.database ?? defaultOf(other)) === database),
   );
-  return rival ? taken(nameOf(rival), 'belongs to') : undefined;
+  return rival ? taken(nameOf(rival)) : undefined;
 }
 
 function isOlder(one: App, other: App): boolean {
