@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { KindDefinition } from '../../contracts.ts';
 import type { Frozen, ObjectStore } from '../store/object-store.ts';
 import { badRequest, expired, failure } from './failures.ts';
-import { present } from './object-writer.ts';
+import { present } from './stored-object.ts';
 import type { ListMeta } from './representation.ts';
 import { parseFieldSelector, parseLabelSelector, type Selector } from './selectors.ts';
 

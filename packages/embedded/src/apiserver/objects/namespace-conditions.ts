@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { KindDefinition } from '../../contracts.ts';
 import type { Frozen } from '../store/object-store.ts';
-import { seconds } from './object-writer.ts';
+import { seconds } from './stored-object.ts';
 
 /** The namespace with conditions that tell what it waits for before it can go; the same when they say so already. */
 export function withConditions(namespace: Frozen, left: readonly { kind: KindDefinition; object: Frozen }[]): Frozen {

@@ -1,7 +1,8 @@
 import type { ApiObject, KindDefinition } from '../../contracts.ts';
 import type { Frozen } from '../store/object-store.ts';
 import { conflict, notFound } from './failures.ts';
-import { isGone, keyOf, seconds, type ObjectWriter } from './object-writer.ts';
+import type { ObjectWriter } from './object-writer.ts';
+import { isGone, keyOf, seconds } from './stored-object.ts';
 
 export interface DeleteOptions {
   gracePeriodSeconds?: number;

@@ -2,7 +2,7 @@ import type { KindDefinition } from '../../contracts.ts';
 import type { Frozen, ObjectStore, StoreEvent } from '../store/object-store.ts';
 import { badRequest, expired } from './failures.ts';
 import { selectorOf, tooLarge, wholeNumber } from './listing.ts';
-import { present } from './object-writer.ts';
+import { present } from './stored-object.ts';
 
 export interface WatchSink {
   /** @returns ends the watch when false: the client is gone or reads too slowly. */
