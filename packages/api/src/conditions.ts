@@ -1,3 +1,5 @@
+import type { KubeObject } from './resource.ts';
+
 /** A condition as Kubernetes' API conventions have it. https://github.com/kubernetes/community/blob/master/contributors/devel/sig-architecture/api-conventions.md */
 export interface Condition {
   type: string;
@@ -9,6 +11,11 @@ export interface Condition {
   /** RFC 3339. */
   lastTransitionTime: string;
   observedGeneration?: number;
+}
+
+/** An object that says of itself how it goes. */
+export interface Reporting extends KubeObject {
+  status?: { observedGeneration?: number; conditions?: Condition[] };
 }
 
 /** The condition types of a StatefulService. `Ready` sums up the others. */
@@ -29,6 +36,12 @@ export const conditionTypes = {
  * The name and meaning are those of https://github.com/kubernetes-sigs/cli-utils/blob/master/pkg/kstatus/README.md
  */
 export const stalledCondition = 'Stalled';
+
+/** Reasons of what passes by itself in the normal course of things. */
+const passing = new Set(['Creating', 'Starting', 'Restarting', 'Updating', 'Binding', 'ServiceNotReady', 'DatabaseNotFreeYet']);
+
+/** Whether a condition that is not True with this reason is no trouble: it only takes its time. */
+export const isPassing = (reason: string): boolean => passing.has(reason);
 
 /** The condition of this type, if there is one. */
 export function findCondition(conditions: readonly Condition[] | undefined, type: string): Condition | undefined {

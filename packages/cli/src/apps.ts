@@ -1,17 +1,8 @@
-import {
-  appConditionTypes,
-  apps,
-  findCondition,
-  KipError,
-  requireAppName,
-  serviceHost,
-  type App,
-  type AppSpec,
-  type Scope,
-} from '@skipper/api';
+import { apps, KipError, requireAppName, serviceHost, type App, type AppSpec, type Scope } from '@skipper/api';
 import { hasReason, type KubeClient } from '@skipper/kube';
 import { fieldManager } from './field-manager.ts';
 import { describeScope } from './services.ts';
+import { stateOf } from './reporting.ts';
 
 /** @throws KipError `not-found` that says where was looked and how to make one. */
 export async function requireApp(client: KubeClient, name: string, scope: Scope): Promise<App> {
@@ -75,23 +66,11 @@ export interface AppSummary {
   message: string | undefined;
 }
 
-const underway = ['Starting', 'Creating', 'Pending', 'Progressing', 'Stopping', 'Restarting', 'Rolling', 'Waiting', 'Scaling'];
-
 /** One app as lists show it. */
 export function appSummaryOf(app: App, scope?: { project: string; environment: string | undefined }): AppSummary {
-  const { name = '', namespace = '', deletionTimestamp } = app.metadata ?? {};
+  const { name = '', namespace = '' } = app.metadata ?? {};
   const { image, command, port, replicas = 1, bindings = [] } = app.spec;
-  const ready = findCondition(app.status?.conditions, appConditionTypes.ready);
-  const isReady = ready?.status === 'True';
-  const status = deletionTimestamp
-    ? 'deleting'
-    : isReady
-      ? replicas === 0
-        ? 'stopped'
-        : 'running'
-      : !ready || underway.some((word) => ready.reason.includes(word))
-        ? 'starting'
-        : 'failing';
+  const { word, message } = stateOf(app);
   return {
     name,
     namespace,
@@ -99,13 +78,13 @@ export function appSummaryOf(app: App, scope?: { project: string; environment: s
     environment: scope?.environment,
     image,
     command,
-    status,
+    status: word === 'running' && replicas === 0 ? 'stopped' : word,
     ready: `${app.status?.readyReplicas ?? 0}/${replicas}`,
     replicas,
     address: port === undefined ? undefined : `${serviceHost(name, namespace)}:${port}`,
     url: app.status?.url,
     services: bindings.map(({ service }) => service),
-    message: isReady ? undefined : ready?.message,
+    message,
   };
 }
 

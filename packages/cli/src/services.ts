@@ -13,6 +13,7 @@ import {
 import { engineOf, type Connection } from '@skipper/engines';
 import type { KubeClient } from '@skipper/kube';
 import type { ScopeOptions } from './options.ts';
+import { stateOf } from './reporting.ts';
 
 /** The project and environment of a command. */
 export function scopeOfOptions({ project, environment }: ScopeOptions): Scope {
@@ -94,17 +95,8 @@ export interface ServiceSummary {
 
 /** One service as lists show it. */
 export function summaryOf(service: StatefulService, scope?: { project: string; environment: string | undefined }): ServiceSummary {
-  const { name = '', namespace = '', deletionTimestamp } = service.metadata ?? {};
-  const ready = findCondition(service.status?.conditions, conditionTypes.ready);
-  const isReady = ready?.status === 'True';
-  const waits = ['Starting', 'Creating', 'Pending', 'Progressing', 'Stopping', 'Restarting'];
-  const status = deletionTimestamp
-    ? 'deleting'
-    : isReady
-      ? 'running'
-      : !ready || waits.some((word) => ready.reason.includes(word))
-        ? 'starting'
-        : 'failing';
+  const { name = '', namespace = '' } = service.metadata ?? {};
+  const { word, isReady, message } = stateOf(service);
   return {
     name,
     namespace,
@@ -112,10 +104,10 @@ export function summaryOf(service: StatefulService, scope?: { project: string; e
     environment: scope?.environment,
     type: service.spec.type,
     version: service.spec.version,
-    status,
+    status: word,
     ready: isReady ? '1/1' : '0/1',
     storage: service.spec.storage ?? engineOf(service.spec.type).defaultStorage,
-    message: isReady ? undefined : ready?.message,
+    message,
   };
 }
 

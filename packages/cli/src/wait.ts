@@ -4,11 +4,10 @@ import {
   conditionTypes,
   findCondition,
   KipError,
+  type Reporting,
   stalledCondition,
   statefulServices,
   type App,
-  type Condition,
-  type KubeObject,
   type ResourceType,
   type StatefulService,
 } from '@skipper/api';
@@ -17,11 +16,6 @@ import { startProgress, type Progress } from './output.ts';
 
 /** How long an object may say that it waits for a person before that is believed, in ms: what it saw may just have been mended. */
 const stalledMs = 3_000;
-
-/** An object that says of itself how it goes. */
-interface Reporting extends KubeObject {
-  status?: { observedGeneration?: number; conditions?: Condition[] };
-}
 
 interface Waited<T extends Reporting> {
   type: ResourceType<T>;

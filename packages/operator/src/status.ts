@@ -1,18 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
-import { findCondition, type Condition, type KubeObject, type ResourceType } from '@skipper/api';
+import { findCondition, isPassing, type Reporting, type ResourceType } from '@skipper/api';
 import { hasReason, type KubeClient } from '@skipper/kube';
 import { fieldManager } from './apply.ts';
 import type { EventRecorder } from './event-recorder.ts';
 import { nameOf, namespaceOf } from './ownership.ts';
 
-interface Reporting extends KubeObject {
-  status?: { conditions?: Condition[] };
-}
-
 /** The condition that sums up the others, in every kind of ours. */
 const summary = 'Ready';
-/** What passes by itself is no warning. */
-const passing = new Set(['Creating', 'Starting', 'Restarting', 'Updating', 'Binding']);
 
 /** Writes the status where it differs, and an event when `Ready` changes. An object that is gone meanwhile is no failure. */
 export async function report<T extends Reporting>(
@@ -30,7 +24,8 @@ export async function report<T extends Reporting>(
   const before = findCondition(object.status?.conditions, summary);
   const after = findCondition(status.conditions, summary);
   if (!after || (before?.status === after.status && before.reason === after.reason)) return;
-  const harmless = after.status === 'True' || passing.has(after.reason);
+  // What passes by itself is no warning.
+  const harmless = after.status === 'True' || isPassing(after.reason);
   await recorder.record(type, object, harmless ? 'Normal' : 'Warning', after.reason, after.message);
 }
 

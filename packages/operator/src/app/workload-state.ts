@@ -1,10 +1,8 @@
 import type { Deployment } from 'kubernetes-types/apps/v1.d.ts';
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
+import { isPassing } from '@skipper/api';
 import { isPodReady, notReady, podState, type WorkloadState } from '../pod-state.ts';
 import { templateAnnotation } from './deployment.ts';
-
-/** Pods that come or go by themselves. */
-const passing = new Set(['Creating', 'Starting']);
 
 export interface AppWorkloadState extends WorkloadState {
   replicas: number;
@@ -38,8 +36,8 @@ function judged(deployment: Deployment | undefined, newest: readonly Pod[], read
   if (failure)
     return notReady(failure.reason ?? 'ReplicaFailure', `Pods cannot be made: ${failure.message ?? 'no reason was given'}.${serving}`);
   const troubles = newest.filter((pod) => !isPodReady(pod)).map(podState);
-  const trouble = troubles.find(({ reason }) => !passing.has(reason)) ?? troubles[0];
-  if (trouble && !passing.has(trouble.reason)) return notReady(trouble.reason, `${trouble.message}${serving}`);
+  const trouble = troubles.find(({ reason }) => !isPassing(reason)) ?? troubles[0];
+  if (trouble && !isPassing(trouble.reason)) return notReady(trouble.reason, `${trouble.message}${serving}`);
   const progress = `${ready} of ${wanted} replicas with the newest settings are ready.`;
   return notReady(older > 0 ? 'Updating' : 'Starting', `${progress}${trouble ? ` ${trouble.message}` : ''}${serving}`);
 }
