@@ -18,11 +18,17 @@ describe('covers', () => {
       { env: [{ name: 'y', value: '2' }] },
     ],
     ['an empty map that the server leaves out', {}, { emptyDir: {} }],
+    ['an empty list that it leaves out', {}, { args: [] }],
+    ['an empty text that it leaves out', { env: [{ name: 'x' }] }, { env: [{ name: 'x', value: '' }] }],
+    ['a quantity that was given as a number', { cpu: '1', memory: '1k' }, { cpu: 1, memory: 1000 }],
   ])('accepts %s', (_, live, wanted) => expect(covers(live, wanted)).toBe(true));
 
   it.each([
     ['another value', { a: 1 }, { a: 2 }],
     ['a missing field', {}, { a: 1 }],
+    ['a text that became empty', { env: [{ name: 'x', value: '1' }] }, { env: [{ name: 'x', value: '' }] }],
+    ['a list that became empty', { args: ['a'] }, { args: [] }],
+    ['a switch that is not there', {}, { automountServiceAccountToken: false }],
     ['another amount', { memory: '1Gi' }, { memory: '1G' }],
     ['a shorter list', { args: ['a'] }, { args: ['a', 'b'] }],
     ['a longer list of plain values', { args: ['a', 'b'] }, { args: ['a'] }],
