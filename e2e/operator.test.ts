@@ -372,6 +372,19 @@ describe('what cannot be', () => {
     await remove('odd', { data: true });
   });
 
+  it('goes back from a version that cannot be had to the one that ran', async ({ skip }) => {
+    skip(cluster.embedded, 'processes come from no registry');
+    await add('store', { type: 'minio', storage: '1Gi' });
+    await untilReady('store');
+    await client.patch(statefulServices, 'store', { spec: { version: 'RELEASE.2099-01-01T00-00-00Z' } }, { namespace });
+    await until('its image is looked for in vain', async () =>
+      /Image/.test(findCondition((await client.get(statefulServices, 'store', { namespace })).status?.conditions, 'Ready')?.reason ?? ''),
+    );
+    await client.patch(statefulServices, 'store', { spec: { version: null } }, { namespace });
+    await untilReady('store');
+    await remove('store', { data: true });
+  });
+
   it.each([
     ['an unknown type', { type: 'oracle' }],
     ['no type', {}],

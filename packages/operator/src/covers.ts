@@ -17,7 +17,8 @@ export function covers(live: unknown, wanted: unknown): boolean {
 
 function coversList(live: unknown[], wanted: unknown[]): boolean {
   const items = wanted.filter(isRecord);
-  const key = items.length > 0 && items.length === wanted.length ? itemKeys.find((candidate) => items.every((item) => candidate in item)) : undefined;
+  const key =
+    items.length > 0 && items.length === wanted.length ? itemKeys.find((candidate) => items.every((item) => candidate in item)) : undefined;
   if (key === undefined) return live.length === wanted.length && wanted.every((item, index) => covers(live[index], item));
   return items.every((item) => live.some((candidate) => isRecord(candidate) && candidate[key] === item[key] && covers(candidate, item)));
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { PersistentVolumeClaim } from 'kubernetes-types/core/v1.d.ts';
-import { conditionTypes, findCondition, stalledCondition, type StatefulService, type StatefulServiceSpec } from '@skipper/api';
+import type { ContainerStatus, PersistentVolumeClaim, Pod } from 'kubernetes-types/core/v1.d.ts';
+import { conditionTypes, findCondition, labels, stalledCondition, type StatefulService, type StatefulServiceSpec } from '@skipper/api';
 import { engines, engineOf } from '@skipper/engines';
 import { isFalse, isTrue, type Judgement } from '../conditions.ts';
 import { newPassword } from '../passwords.ts';
@@ -8,7 +8,7 @@ import { summarize } from './conditions.ts';
 import { credentialsProblem, credentialsSecret } from './credentials.ts';
 import { foreignObjects, ownerReference } from './ownership.ts';
 import { statusOf } from './status.ts';
-import { decideStorage } from './storage.ts';
+import { decideStorage, versionOnVolume } from './storage.ts';
 import { resourcesOf, statefulSet } from './workload.ts';
 
 const service = (spec: Partial<StatefulServiceSpec> = {}): StatefulService => ({
@@ -82,6 +82,23 @@ describe('resourcesOf', () => {
   ])('fits the defaults to %s', (_, resources, expected) =>
     expect(resourcesOf({ type: 'postgres', resources }, postgres)).toEqual(expected),
   );
+});
+
+describe('versionOnVolume', () => {
+  const claim: PersistentVolumeClaim = { metadata: { labels: { [labels.version]: '8.4' } } };
+  const pod = (container: ContainerStatus['state'], lastState?: ContainerStatus['state']): Pod => ({
+    metadata: { labels: { [labels.version]: '9.99' } },
+    status: { containerStatuses: [{ name: 'main', image: '', imageID: '', ready: false, restartCount: 0, state: container, lastState }] },
+  });
+  it('is that of an engine that has begun to run', () => {
+    expect(versionOnVolume(claim, pod({ running: {} }))).toBe('9.99');
+    expect(versionOnVolume(claim, pod({ waiting: { reason: 'CrashLoopBackOff' } }, { terminated: { exitCode: 1 } }))).toBe('9.99');
+  });
+  it('stays what it was while the next one cannot even start', () => {
+    expect(versionOnVolume(claim, pod({ waiting: { reason: 'ImagePullBackOff' } }))).toBe('8.4');
+    expect(versionOnVolume(claim, undefined)).toBe('8.4');
+    expect(versionOnVolume({}, pod({ waiting: { reason: 'ImagePullBackOff' } }))).toBeUndefined();
+  });
 });
 
 describe('decideStorage', () => {

@@ -71,8 +71,8 @@ async function act(context: ReconcilerContext, service: StatefulService, seen: O
   }
   const nameFree = isTrue(conditionTypes.nameFree, 'NameFree', 'Nothing else uses the names of its objects.');
 
-  const version = service.spec.version ?? versionOnVolume(seen.claim) ?? engine.defaultVersion;
-  const held = versionOnVolume(seen.claim);
+  const held = versionOnVolume(seen.claim, seen.pod);
+  const version = service.spec.version ?? held ?? engine.defaultVersion;
   const refusal = engine.refuses(version) ?? (held === undefined ? undefined : engine.refusesChange(held, version));
   const credentials = credentialsProblem(service, engine, seen.secret, seen.claim !== undefined);
   const storage = seen.claim
@@ -97,7 +97,7 @@ async function act(context: ReconcilerContext, service: StatefulService, seen: O
     'CredentialsReady',
     `The connection details are in the Secret "${childNames.credentials(nameOf(service))}".`,
   );
-  const claim = seen.claim ?? (await client.create(persistentVolumeClaims, dataClaim(service, engine, version), { fieldManager }));
+  const claim = seen.claim ?? (await client.create(persistentVolumeClaims, dataClaim(service, engine), { fieldManager }));
   if (seen.claim && !seen.statefulSet && isOlder(seen.claim, service)) {
     await context.recorder.record(
       statefulServices,
@@ -107,7 +107,7 @@ async function act(context: ReconcilerContext, service: StatefulService, seen: O
       `Took over the volume claim "${nameOf(seen.claim)}" and its credentials, which an earlier service left.`,
     );
   }
-  if (seen.claim && held !== version) await noteVersion(client, seen.claim, version);
+  if (seen.claim && held !== undefined) await noteVersion(client, seen.claim, held);
   const storageReady = await settleStorage(client, service, claim);
 
   await ensure(client, services, seen.headlessService, headlessService(service, engine));
@@ -145,7 +145,9 @@ async function holdService(client: KubeClient, service: StatefulService): Promis
   );
 }
 
+/** A version that could not even start has touched nothing, and may be taken back. */
 async function noteVersion(client: KubeClient, claim: PersistentVolumeClaim, version: string): Promise<void> {
+  if (claim.metadata?.labels?.[labels.version] === version) return;
   await client.patch(
     persistentVolumeClaims,
     nameOf(claim),

@@ -1,16 +1,16 @@
-import type { PersistentVolumeClaim } from 'kubernetes-types/core/v1.d.ts';
+import type { PersistentVolumeClaim, Pod } from 'kubernetes-types/core/v1.d.ts';
 import { childNames, compareQuantities, labels, type StatefulService } from '@skipper/api';
 import type { Engine } from '@skipper/engines';
 import { nameOf, namespaceOf } from '../ownership.ts';
 import { childLabels } from './ownership.ts';
 
 /** The claim for a new volume. It has no owner, because the data outlives the service unless its deletion is asked for. */
-export function dataClaim(service: StatefulService, engine: Engine, version: string): PersistentVolumeClaim {
+export function dataClaim(service: StatefulService, engine: Engine): PersistentVolumeClaim {
   return {
     metadata: {
       name: childNames.claim(nameOf(service)),
       namespace: namespaceOf(service),
-      labels: { ...childLabels(service), [labels.version]: version },
+      labels: childLabels(service),
     },
     spec: {
       accessModes: ['ReadWriteOnce'],
@@ -20,9 +20,11 @@ export function dataClaim(service: StatefulService, engine: Engine, version: str
   };
 }
 
-/** The version whose data the volume holds, as it was noted when a workload was made for it. */
-export function versionOnVolume(claim: PersistentVolumeClaim | undefined): string | undefined {
-  return claim?.metadata?.labels?.[labels.version];
+/** The version whose data the volume holds: that of the pod, once its engine has begun to run, else what was noted of an earlier one. */
+export function versionOnVolume(claim: PersistentVolumeClaim | undefined, pod: Pod | undefined): string | undefined {
+  const [status] = pod?.status?.containerStatuses ?? [];
+  const hasRun = status?.state?.running ?? status?.state?.terminated ?? status?.lastState?.terminated;
+  return (hasRun && pod?.metadata?.labels?.[labels.version]) ?? claim?.metadata?.labels?.[labels.version];
 }
 
 export type StorageDecision =
