@@ -79,7 +79,13 @@ const addService = (name: string, spec: StatefulServiceSpec) =>
 
 async function removeService(name: string, data: boolean): Promise<void> {
   const { client } = cluster;
-  if (data) await client.patch(statefulServices, name, { metadata: { annotations: { [annotations.deleteData]: 'true' } } }, { namespace });
+  if (data)
+    await client.patch(
+      statefulServices,
+      name,
+      { metadata: { annotations: { [annotations.deleteData]: new Date().toISOString() } } },
+      { namespace },
+    );
   await client.delete(statefulServices, name, { namespace });
   await until(`${name} is gone`, async () => !(await client.find(statefulServices, name, { namespace })));
 }

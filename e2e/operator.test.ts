@@ -47,7 +47,7 @@ afterAll(async () => {
     await client.patch(
       statefulServices,
       metadata!.name!,
-      { metadata: { annotations: { [annotations.deleteData]: 'true' } } },
+      { metadata: { annotations: { [annotations.deleteData]: new Date().toISOString() } } },
       { namespace },
     );
     await client.delete(statefulServices, metadata!.name!, { namespace });
@@ -113,7 +113,12 @@ const untilReady = (name: string): Promise<string> => untilCondition(name, condi
 
 async function remove(name: string, options: { data: boolean }): Promise<void> {
   if (options.data)
-    await client.patch(statefulServices, name, { metadata: { annotations: { [annotations.deleteData]: 'true' } } }, { namespace });
+    await client.patch(
+      statefulServices,
+      name,
+      { metadata: { annotations: { [annotations.deleteData]: new Date().toISOString() } } },
+      { namespace },
+    );
   await client.delete(statefulServices, name, { namespace });
   await until(`${name} is gone`, async () => !(await client.find(statefulServices, name, { namespace })));
 }
@@ -235,9 +240,18 @@ describe('a service', () => {
 });
 
 describe('a kept volume', () => {
-  it('is adopted with its password', async () => {
+  it('is not what a command meant that never came to the deletion', async () => {
     await add('kept', { type: 'redis' });
     await untilReady('kept');
+    const asked = { metadata: { annotations: { [annotations.deleteData]: new Date(Date.now() - 120_000).toISOString() } } };
+    await client.patch(statefulServices, 'kept', asked, { namespace });
+    await until('the request is taken back', async () => {
+      const { metadata } = await client.get(statefulServices, 'kept', { namespace });
+      return metadata?.annotations?.[annotations.deleteData] === undefined;
+    });
+  });
+
+  it('is adopted with its password', async () => {
     const password = await passwordOf('kept');
     const claim = await client.get(persistentVolumeClaims, childNames.claim('kept'), { namespace });
     await remove('kept', { data: false });

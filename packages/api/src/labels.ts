@@ -21,7 +21,10 @@ export const labels = {
 export const managedBy = 'skipper';
 
 export const annotations = {
-  /** On a StatefulService that is being deleted: `"true"` when its volume and credentials go with it. */
+  /**
+   * On a StatefulService whose volume and credentials go with it: when that was asked for, RFC 3339. The deletion follows at once; a
+   * request that was left without one is taken back by the operator.
+   */
   deleteData: 'skipper.dev/delete-data',
   /** On a StatefulService, and from there on its pod template: when a restart was asked for, RFC 3339. */
   restartedAt: 'skipper.dev/restarted-at',

@@ -28,6 +28,7 @@ import type { Outcome } from '../work-queue.ts';
 import { credentialsProblem, credentialsSecret } from './credentials.ts';
 import { headlessService, networkPolicy } from './network.ts';
 import { observe, type Observed } from './observe.ts';
+import { forgetDeletionRequest } from './deletion-request.ts';
 import { foreignObjects } from './ownership.ts';
 import { statusOf, type Findings } from './status.ts';
 import { dataClaim, decideStorage, versionOnVolume } from './storage.ts';
@@ -44,7 +45,8 @@ export async function reconcileStatefulService(context: ReconcilerContext, names
   await holdService(context.client, service);
   const { findings, requeueAfterMs } = await act(context, service, seen);
   await report(context, statefulServices, service, statusOf(service, findings, context.now()));
-  return { requeueAfterMs };
+  const requestEndsInMs = await forgetDeletionRequest(context, service);
+  return { requeueAfterMs: requeueAfterMs ?? requestEndsInMs };
 }
 
 interface Pass {

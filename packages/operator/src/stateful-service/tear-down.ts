@@ -1,5 +1,4 @@
 import {
-  annotations,
   persistentVolumeClaims,
   secrets,
   serviceFinalizer,
@@ -15,6 +14,7 @@ import { isOwned, nameOf, namespaceOf } from '../ownership.ts';
 import { unbindEveryApp } from '../app/bindings/unbind.ts';
 import type { ReconcilerContext } from '../controller.ts';
 import type { Observed } from './observe.ts';
+import { wantsDataDeleted } from './deletion-request.ts';
 import { isKept } from './ownership.ts';
 
 /** How long to wait for a delete event before looking again. */
@@ -30,7 +30,7 @@ export async function tearDown(context: ReconcilerContext, service: StatefulServ
   const { client } = context;
   if (!service.metadata?.finalizers?.includes(serviceFinalizer)) return undefined;
   const namespace = namespaceOf(service);
-  const destroy = service.metadata.annotations?.[annotations.deleteData] === 'true';
+  const destroy = wantsDataDeleted(service);
   if (destroy) await unbindEveryApp(context, service);
   if (seen.statefulSet && isOwned(seen.statefulSet, service)) {
     await remove(client, statefulSets, seen.statefulSet, namespace);

@@ -1,5 +1,6 @@
-import { annotations, childNames, KipError, persistentVolumeClaims, statefulServices } from '@skipper/api';
+import { annotations, childNames, KipError, persistentVolumeClaims, statefulServices, type StatefulService } from '@skipper/api';
 import { engineOf } from '@skipper/engines';
+import { hasReason, type KubeClient } from '@skipper/kube';
 import { appsBoundTo } from '../../apps.ts';
 import { requestManager } from '../../field-manager.ts';
 import { note } from '../../output.ts';
@@ -31,13 +32,7 @@ export async function deleteService(name: string, options: DeleteServiceOptions)
       );
     }
     if (bound) note(`  These apps are unbound from it: ${bound}.`);
-    await client.patch(
-      statefulServices,
-      name,
-      { metadata: { uid: service.metadata!.uid, annotations: { [annotations.deleteData]: 'true' } } },
-      { namespace: scope.namespace, fieldManager: requestManager },
-    );
-    await client.delete(statefulServices, name, { namespace: scope.namespace, uid: service.metadata!.uid! });
+    await deleteWithData(client, service);
     if (!options.wait) return note(`Service ${what} is being deleted.`);
     await waitForService(
       client,
@@ -48,4 +43,30 @@ export async function deleteService(name: string, options: DeleteServiceOptions)
     );
     note(`Service ${what} and all its data are deleted.`);
   });
+}
+
+const tries = 10;
+
+/** Asks for the data, then deletes: only together, so that a later deletion which means to keep them does not take them. */
+async function deleteWithData(client: KubeClient, { metadata }: StatefulService): Promise<void> {
+  const { name = '', namespace = '', uid } = metadata!;
+  const ask = (at: string | null): Promise<StatefulService> =>
+    client.patch(
+      statefulServices,
+      name,
+      { metadata: { uid, annotations: { [annotations.deleteData]: at } } },
+      { namespace, fieldManager: requestManager },
+    );
+  for (let attempt = 1; ; attempt += 1) {
+    const asked = await ask(new Date().toISOString());
+    try {
+      await client.delete(statefulServices, name, { namespace, uid, resourceVersion: asked.metadata?.resourceVersion });
+      return;
+    } catch (error) {
+      // Something else of it has changed in between.
+      if (hasReason(error, 'Conflict') && attempt < tries) continue;
+      await ask(null).catch(() => undefined);
+      throw error;
+    }
+  }
 }
