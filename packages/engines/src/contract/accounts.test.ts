@@ -193,6 +193,18 @@ describe.each(tested)('accounts of $type', ({ engine, accounts, driver, startMs 
     });
   });
 
+  it.each((driver.obstacles ?? []).map((obstacle, at) => ({ ...obstacle, at })))(
+    'works on a part for which its account set $name',
+    async ({ apply, at: number }) => {
+      const stubborn: Grant = { database: `stubborn_${number}`, username: 'stubborn', password: 'stubborn' };
+      await accounts.grant(access, stubborn);
+      await apply(at(stubborn));
+      await accounts.grant(access, { ...stubborn, username: 'successor' });
+      await accounts.revoke(access, stubborn);
+      await accounts.revoke(access, { ...stubborn, username: 'successor' });
+    },
+  );
+
   describe('isolation', () => {
     const everything = driver.widenings[0];
     const attack = async ({ run }: { run(attacker: Account, victim: Account): Promise<unknown> }) => {

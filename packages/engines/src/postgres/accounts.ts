@@ -3,10 +3,8 @@ import { administrator, type Accounts, type ServiceAccess } from '../engine.ts';
 import { defaultDatabaseName, refusesDatabaseName, type DatabaseNames } from '../database-names.ts';
 import { databasesWithTracesOf, keeper, leaveDatabase, leaveOtherDatabases, makeDatabase, ownDatabase } from './database.ts';
 import { endSessions, roleExists, setRole } from './role.ts';
-import { asAdministrator, column, id, withSession } from './session.ts';
+import { asAdministrator, asAdministratorIn, column, id, withSession } from './session.ts';
 
-/** Where the administrator works on what all databases share. */
-const maintenanceDatabase = 'postgres';
 /** Any number: the key of the lock that lets one caller at a time change rights, which PostgreSQL would refuse to do side by side. */
 const accountsLock = 5_479_274;
 
@@ -28,7 +26,7 @@ export const postgresAccounts: Accounts = {
       await makeDatabase(client, database);
       await leaveOtherDatabases(client, username, database);
       await setRole(client, username, password, database);
-      const former = await asAdministrator(access, database, (inside) => ownDatabase(inside, username, database));
+      const former = await asAdministratorIn(client, access, database, (inside) => ownDatabase(inside, username, database));
       if (former !== undefined) await endSessions(client, 'usename = $1 AND datname = $2', [former, database]);
     });
   },
@@ -50,7 +48,7 @@ export const postgresAccounts: Accounts = {
       for (const database of await databasesWithTracesOf(client, username)) {
         // Its owner may have closed it to everybody.
         await client.query(`ALTER DATABASE ${id(database)} ALLOW_CONNECTIONS true`);
-        await asAdministrator(access, database, (inside) => leaveDatabase(inside, username));
+        await asAdministratorIn(client, access, database, (inside) => leaveDatabase(inside, username));
       }
       await leaveDatabase(client, username);
       await client.query(`DROP ROLE ${id(username)}`);
@@ -60,7 +58,7 @@ export const postgresAccounts: Accounts = {
 
 /** Runs `work` as the administrator, while no other caller does. */
 function alone(access: ServiceAccess, work: (client: Client) => Promise<void>): Promise<void> {
-  return asAdministrator(access, maintenanceDatabase, async (client) => {
+  return asAdministrator(access, async (client) => {
     // Waits for as long as a caller before may take; the session's end lets go of it.
     await client.query('SET lock_timeout = 0');
     await client.query('SELECT pg_advisory_lock($1)', [accountsLock]);

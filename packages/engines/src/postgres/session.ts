@@ -13,19 +13,28 @@ export interface Login {
 const connectTimeoutMs = 10_000;
 const queryTimeoutMs = 60_000;
 
+/** The first version, as `server_version_num` has it, that knows `transaction_timeout`; older ones take no session that names it. */
+const transactionTimeoutSince = 170_000;
+
 /**
  * For work as the administrator in a database that an app owns: the app can make functions and operators there and change the
  * settings that sessions start with, and must not get the administrator to run or to mind any of it.
  */
-export const administratorOptions = Object.entries({
-  search_path: 'pg_catalog',
-  role: 'none',
-  default_transaction_read_only: 'off',
-  statement_timeout: queryTimeoutMs,
-  lock_timeout: connectTimeoutMs,
-})
-  .map(([name, value]) => `-c ${name}=${value}`)
-  .join(' ');
+function administratorOptions(serverVersion: number): string {
+  const settings = {
+    search_path: 'pg_catalog',
+    role: 'none',
+    local_preload_libraries: '',
+    default_transaction_read_only: 'off',
+    statement_timeout: queryTimeoutMs,
+    lock_timeout: connectTimeoutMs,
+    idle_in_transaction_session_timeout: 0,
+    ...(serverVersion >= transactionTimeoutSince ? { transaction_timeout: 0 } : {}),
+  };
+  return Object.entries(settings)
+    .map(([name, value]) => `-c ${name}=${value}`)
+    .join(' ');
+}
 
 /** Runs `work` in a session of its own. */
 export async function withSession<T>(access: ServiceAccess, login: Login, work: (client: Client) => Promise<T>): Promise<T> {
@@ -56,9 +65,25 @@ export async function withSession<T>(access: ServiceAccess, login: Login, work: 
   }
 }
 
-export function asAdministrator<T>(access: ServiceAccess, database: string, work: (client: Client) => Promise<T>): Promise<T> {
+/** Where the administrator works on what all databases share, and no app has a say. */
+const maintenanceDatabase = 'postgres';
+
+/** A session of the administrator's in a database that no app owns. */
+export function asAdministrator<T>(access: ServiceAccess, work: (client: Client) => Promise<T>): Promise<T> {
   const { username: user, password } = access.administrator;
-  return withSession(access, { user, password, database, options: administratorOptions }, work);
+  return withSession(access, { user, password, database: maintenanceDatabase, options: administratorOptions(0) }, work);
+}
+
+/** Another one, in a database that an app may own. @param client of {@link asAdministrator} */
+export async function asAdministratorIn<T>(
+  client: Client,
+  access: ServiceAccess,
+  database: string,
+  work: (inside: Client) => Promise<T>,
+): Promise<T> {
+  const { username: user, password } = access.administrator;
+  const [version] = await column(client, 'SHOW server_version_num');
+  return withSession(access, { user, password, database, options: administratorOptions(Number(version)) }, work);
 }
 
 export async function inTransaction<T>(client: Client, work: () => Promise<T>): Promise<T> {

@@ -159,6 +159,16 @@ const accounts: AccountsDriver = {
       opens: "changes the server's settings",
     },
   ],
+  obstacles: [
+    ['a library that is not there', 'local_preload_libraries', 'nothing'],
+    ['an end to transactions', 'transaction_timeout', '1ms'],
+    ['an end to idle transactions', 'idle_in_transaction_session_timeout', '1ms'],
+    ['an end to statements', 'statement_timeout', '1ms'],
+    ['schemas of its own', 'search_path', 'public'],
+  ].map(([name, setting, value]) => ({
+    name: name!,
+    apply: (account) => run(account, `ALTER DATABASE ${account.database} SET ${setting} = '${value}'`),
+  })),
   isRefusal: (error) => (error as { code?: unknown }).code === noRight,
   logEverything: async (admin) => {
     await run(
