@@ -113,6 +113,14 @@ describe.each(tested)('accounts of $type', ({ engine, accounts, driver, startMs 
       await accounts.verify(access, mine);
       await driver.write(at(mine), 'kept');
     });
+    it('takes the names of long apps and environments', async () => {
+      for (const name of [`a_b${'_c'.repeat(30)}`, 'notification_preferences_service_feature_customer_portal_redesign']) {
+        const grant = { database: accounts.defaultDatabase(name), username: 'long', password: 'long' };
+        await accounts.grant(access, grant);
+        await accounts.verify(access, grant);
+        await accounts.revoke(access, grant);
+      }
+    });
     it('goes on where it was cut off', async () => {
       for (const afterMs of [1, 5, 10, 20, 40, 80, 160]) {
         const signal = AbortSignal.any([access.signal, AbortSignal.timeout(afterMs)]);

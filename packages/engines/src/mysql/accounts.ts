@@ -15,6 +15,7 @@ const noSuchSession = 1094;
 const names: DatabaseNames = {
   what: 'a database of MySQL',
   limit: 63,
+  escapes: true,
   reserved: ['app', 'mysql', 'information_schema', 'performance_schema', 'sys', 'test', administrator],
 };
 
