@@ -119,6 +119,14 @@ export class ProcessPod {
     return (await command(AbortSignal.timeout(5_000))).exitCode;
   }
 
+  /** Runs one of the engine's own tools beside it. @throws when it fails */
+  async run(...argv: string[]): Promise<void> {
+    const context = this.#context();
+    const command = await this.#process.exec?.(argv, context);
+    if (!command || typeof command === 'function') throw new Error(`${this.engine.type} has no ${argv[0]} here`);
+    await this.#run(command, context.signal);
+  }
+
   /** Sends a signal and waits for the end. @returns how long it took, in ms, and how it ended. */
   async stop(signal: NodeJS.Signals = this.#stopSignal): Promise<{ tookMs: number; exitCode: number | null }> {
     const child = this.#child;

@@ -1,6 +1,6 @@
 import { connect, type ChannelModel } from 'amqplib';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { ProcessPod } from '../contract/process-pod.ts';
 import type { Grant, ServiceAccess } from '../engine.ts';
 import { rabbitmq } from './definition.ts';
@@ -85,7 +85,9 @@ describe('accounts on RabbitMQ', { timeout }, () => {
   });
 
   it.each([
-    ['permissions/alpha_test/alpha-queue', { configure: '', write: '', read: '.*' }],
+    ['permissions/alpha_test/alpha-queue', { configure: '', write: '.*', read: '.*' }],
+    ['permissions/alpha_test/alpha-queue', { configure: '.*', write: '', read: '.*' }],
+    ['permissions/alpha_test/alpha-queue', { configure: '.*', write: '.*', read: '' }],
     ['user-limits/alpha-queue/max-channels', { value: 0 }],
     ['user-limits/alpha-queue/max-connections', { value: 0 }],
   ])('are found wanting when they were narrowed by hand, and set right by a grant: %s', async (path, body) => {
@@ -93,6 +95,16 @@ describe('accounts on RabbitMQ', { timeout }, () => {
     await expect(accounts.verify(access, alpha)).rejects.toThrow();
     await accounts.grant(access, alpha);
     await accounts.verify(access, alpha);
+  });
+
+  it('are found in order while the server takes no messages for want of memory', async () => {
+    await pod.run('rabbitmqctl', 'set_vm_memory_high_watermark', 'absolute', '1MB');
+    try {
+      await vi.waitFor(async () => expect((await (await api('GET', 'nodes')).json())[0].mem_alarm).toBe(true), 20_000);
+      await accounts.verify(access, alpha);
+    } finally {
+      await pod.run('rabbitmqctl', 'set_vm_memory_high_watermark', 'absolute', '1GB');
+    }
   });
 
   it('lose topic permissions that were set by hand', async () => {

@@ -57,7 +57,10 @@ async function dropStrayRights(api: Management, username: string, database: stri
 
 const endSessions = (api: Management, username: string): Promise<void> => api.delete(['connections', 'username', username]);
 
-/** Logs in, and makes, fills, reads and drops a queue of the session's own: each of the three rights is used. */
+/**
+ * Logs in, and makes, binds, reads and drops a queue of the session's own: each of the three rights is used. Nothing is published: a
+ * server short of memory or disk stops reading from who publishes, which is no fault of the account.
+ */
 async function reach(server: { host: string; port: number }, { database, username, password }: Grant, signal: AbortSignal): Promise<void> {
   const { connect } = await import('amqplib');
   signal.throwIfAborted();
@@ -70,12 +73,11 @@ async function reach(server: { host: string; port: number }, { database, usernam
   const onAbort = () => void connection.close().catch(() => undefined);
   signal.addEventListener('abort', onAbort);
   try {
-    const channel = await connection.createConfirmChannel();
+    const channel = await connection.createChannel();
     channel.on('error', () => undefined);
     const { queue } = await channel.assertQueue('', { exclusive: true, autoDelete: true });
-    channel.sendToQueue(queue, Buffer.from('ping'));
-    await channel.waitForConfirms();
-    if (!(await channel.get(queue, { noAck: true }))) throw new Error(`Virtual host "${database}" did not give back a message.`);
+    await channel.bindQueue(queue, 'amq.direct', queue);
+    await channel.get(queue, { noAck: true });
     await channel.deleteQueue(queue);
   } finally {
     signal.removeEventListener('abort', onAbort);
