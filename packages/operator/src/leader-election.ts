@@ -32,12 +32,20 @@ export function takePartInElection(options: ElectionOptions): { close(): Promise
 
   async function tryToHold(): Promise<void> {
     const requestedAt = performance.now();
-    const current = await client.find(leases, name, { namespace, signal: stop.signal });
-    if (!current) await client.create(leases, leaseOf(undefined), { signal: stop.signal });
-    else if (mayTake(current)) await client.replace(leases, leaseOf(current), { signal: stop.signal });
-    else {
-      await standBy(current.spec?.holderIdentity);
-      return;
+    // A server that is silent must not keep the deadline from being noticed.
+    const silence = new AbortController();
+    const timer = setTimeout(
+      () => silence.abort(new Error('the server does not answer')),
+      leading ? Math.max(0, renewedAt + renewDeadlineMs - requestedAt) : renewDeadlineMs,
+    );
+    try {
+      const signal = AbortSignal.any([stop.signal, silence.signal]);
+      const current = await client.find(leases, name, { namespace, signal });
+      if (current && !mayTake(current)) return await standBy(current.spec?.holderIdentity);
+      if (current) await client.replace(leases, leaseOf(current), { signal });
+      else await client.create(leases, leaseOf(undefined), { signal });
+    } finally {
+      clearTimeout(timer);
     }
     renewedAt = requestedAt;
     if (leading) return;
@@ -93,7 +101,7 @@ export function takePartInElection(options: ElectionOptions): { close(): Promise
         if (stop.signal.aborted) break;
         if (!hasReason(error, 'Conflict', 'AlreadyExists'))
           log(`the lease ${namespace}/${name} could not be renewed: ${(error as Error).message}`);
-        if (leading && performance.now() - renewedAt > renewDeadlineMs) await depose('the lease could not be renewed in time');
+        if (leading && performance.now() - renewedAt >= renewDeadlineMs) await depose('the lease could not be renewed in time');
       }
       await pause(leading && performance.now() - renewedAt > renewEveryMs ? 1_000 : renewEveryMs, stop.signal);
     }

@@ -1,7 +1,7 @@
 import type { Secret } from 'kubernetes-types/core/v1.d.ts';
 import { secrets, type App } from '@skipper/api';
 import type { Grant } from '@skipper/engines';
-import { hasReason } from '@skipper/kube';
+import { hasReason, type KubeClient } from '@skipper/kube';
 import { fieldManager } from '../../apply.ts';
 import { look } from '../../caches.ts';
 import { keyOf, lookForFreedNamesMs } from '../../controller.ts';
@@ -105,6 +105,8 @@ async function settle(context: BindingContext, app: App, plan: BindingPlan, stan
   try {
     if (standing && record.database !== database) current = await moveTo(context, access, secret, username, { ...record, database });
     if (!isSettled || !(await worked(context, access, plan, grant))) {
+      // An operator that has been replaced without noticing must not bring back what its successor took away.
+      if (standing && !(await stillStands(client, standing))) return { requeueAfterMs: lookAgainMs };
       await withAccess(access, toChangeAccounts(context), (to) => plan.target!.engine.accounts.grant(to, grant));
       await withAccess(access, toLogIn(context), (to) => plan.target!.engine.accounts.verify(to, grant));
     }
@@ -120,6 +122,11 @@ async function settle(context: BindingContext, app: App, plan: BindingPlan, stan
   if (!isSettled) await write(context, current, settled, variables);
   tell(bound, given);
   return { requeueAfterMs: outcomes.postpone(key, verifyEveryMs * (1 + Math.random() / 4)) };
+}
+
+async function stillStands(client: KubeClient, { metadata }: Secret): Promise<boolean> {
+  const now = await client.find(secrets, metadata!.name!, { namespace: metadata!.namespace! });
+  return now?.metadata?.uid === metadata!.uid && !now?.metadata?.deletionTimestamp;
 }
 
 async function worked(context: BindingContext, access: AccessTarget, { target }: BindingPlan, grant: Grant): Promise<boolean> {
