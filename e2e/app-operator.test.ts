@@ -407,6 +407,22 @@ describe('a binding', () => {
     await untilReady('api');
   });
 
+  it('that went while its service was away ends when the service is back', async () => {
+    await cluster.client.create(statefulServices, { metadata: { name: 'away', namespace }, spec: { type: 'postgres', storage: '1Gi' } });
+    await untilServiceReady('away');
+    await addApp('stray', [{ service: 'away' }]);
+    await untilReady('stray');
+    const { variables } = await secretOf('stray', 'away');
+    await removeService('away', false);
+    await cluster.client.delete(apps, 'stray', { namespace });
+    await until('it is to go', async () => (await secretOf('stray', 'away')).secret.metadata?.deletionTimestamp !== undefined);
+    await cluster.client.create(statefulServices, { metadata: { name: 'away', namespace }, spec: { type: 'postgres', storage: '1Gi' } });
+    await untilServiceReady('away');
+    await removeAppLeft('stray');
+    await expect(query(variables, 'SELECT 1')).rejects.toThrow('password authentication failed');
+    await removeService('away', true);
+  });
+
   it('goes with its app, at once, and gives the data to an app of that name that comes back', async () => {
     await changeApp('api', { bindings: [{ service: 'db' }] });
     await untilReady('api');

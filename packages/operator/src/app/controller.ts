@@ -64,6 +64,7 @@ export function startAppController(
       source(caches.apps, (app) => bindingsOfApp(app, caches.secrets)),
       source(caches.statefulServices, (service) => bindingsToService(namespaceOf(service), nameOf(service), caches)),
       source(caches.pods, toServiceOf),
+      source(caches.claims, toServiceOf),
       // The others as well: what one app gives up another may wait for.
       source(caches.secrets, (secret) => [...toServiceOf(secret), ...itself(secret)]),
       source(caches.environments, (namespace) => inNamespace(nameOf(namespace)).flatMap((app) => [...bindingsOfApp(app, caches.secrets)])),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Deployment } from 'kubernetes-types/apps/v1.d.ts';
 import type { Namespace, Pod, Secret } from 'kubernetes-types/core/v1.d.ts';
-import type { App, AppSpec, KubeObject, StatefulService } from '@skipper/api';
+import type { App, AppBindingStatus, AppSpec, KubeObject, StatefulService } from '@skipper/api';
 import { isStalling } from '../conditions.ts';
 import { usernameOf } from './bindings/account.ts';
 import { judgeBindings } from './bindings/judge.ts';
@@ -49,6 +49,13 @@ describe('a binding', () => {
   it('keeps the one it has when the namespace gets its label later', () => {
     const secrets = [secretOf('domain-service', 'db', { database: 'domain_service' })];
     expect(plan(domain, world({ secrets })).database).toBe('domain_service');
+  });
+  it('keeps it too when its Secret is deleted, to get another password', () => {
+    const bindings = [{ service: 'db', database: 'domain_service' } as AppBindingStatus];
+    const known = { ...domain, status: { observedGeneration: 1, bindings } };
+    expect(plan(known, world()).database).toBe('domain_service');
+    const changed = { ...known, metadata: { ...domain.metadata, generation: 2 } };
+    expect(plan(changed, world()).database).toBe('domain_service_test');
   });
   it('goes back to that name when it names none any more', () => {
     const secrets = [secretOf('domain-service', 'db', { database: 'other', asked: 'other' })];

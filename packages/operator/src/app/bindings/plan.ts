@@ -60,7 +60,7 @@ function planBinding(app: App, entry: AppBinding, world: PlanSource): BindingPla
         message: `The service "${entry.service}" is of type "${service.spec.type}", to which apps cannot be bound by this version of Skipper.`,
       },
     };
-  const database = entry.database ?? settled(secret, entry) ?? engine.accounts.defaultDatabase(derived);
+  const database = entry.database ?? settled(secret, entry) ?? said(app, entry, secret) ?? engine.accounts.defaultDatabase(derived);
   const target = { service, engine, prefix: entry.prefix ?? engine.binding.prefix };
   const rule = engine.accounts.refusesDatabase(database);
   if (entry.database !== undefined && rule !== undefined)
@@ -79,6 +79,12 @@ function planBinding(app: App, entry: AppBinding, world: PlanSource): BindingPla
 function settled(secret: Secret | undefined, entry: AppBinding): string | undefined {
   const record = recordOf(secret);
   return record.asked === entry.database ? record.database : undefined;
+}
+
+/** What was said of the binding as it is now, where its Secret was deleted: the next one, with another password, is to the same. */
+function said({ metadata, status }: App, entry: AppBinding, secret: Secret | undefined): string | undefined {
+  if (secret || status?.observedGeneration !== metadata?.generation) return undefined;
+  return status?.bindings?.find(({ service }) => service === entry.service)?.database;
 }
 
 export function nameTaken(secretName: string, namespace: string): Refusal {

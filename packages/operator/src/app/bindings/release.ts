@@ -1,5 +1,5 @@
 import type { Pod, Secret } from 'kubernetes-types/core/v1.d.ts';
-import { appChildNames, labels, secrets } from '@skipper/api';
+import { appChildNames, childNames, labels, secrets } from '@skipper/api';
 import { findEngine } from '@skipper/engines';
 import { hasReason, type KubeClient } from '@skipper/kube';
 import { fieldManager } from '../../apply.ts';
@@ -31,7 +31,8 @@ export async function releaseBinding(context: BindingContext, namespace: string,
   const target = caches.statefulServices.get(service, namespace);
   const engine = target && !target.metadata?.deletionTimestamp ? findEngine(target.spec.type) : undefined;
   const { database } = recordOf(secret);
-  // Without the service there is no account either, or nobody who could log in with it.
+  // The account lies on the volume, and would be back with it: it is removed when the service returns, or goes with the volume.
+  if (!engine && database !== undefined && caches.claims.get(childNames.claim(service), namespace)) return {};
   if (target && engine && database !== undefined) {
     const handedOver = context.now().getTime() - Date.parse(`${deletedAt}`) > handOverMs;
     const inUse = caches.pods.list(namespace).some((pod) => isOf(pod, app) && bindingsIn(pod.metadata).has(service));
