@@ -1,2 +1,2 @@
-export { applyCrds, crds } from './crds/apply-crds.ts';
+export { applyCrds, celQuantitiesSince, crds, forServer } from './crds/apply-crds.ts';
 export { startOperator, type OperatorOptions } from './operator.ts';

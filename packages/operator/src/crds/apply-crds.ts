@@ -11,7 +11,7 @@ export const crds: CustomResourceDefinition[] = [statefulServiceCrd, appCrd];
 
 /** Validation rules in CEL are known to the API since this minor version; the functions on quantities since the second. https://kubernetes.io/docs/reference/using-api/cel/ */
 const celSince = 25;
-const celQuantitiesSince = 29;
+export const celQuantitiesSince = 29;
 
 /**
  * Creates or updates the kinds, and waits until the server serves them. Rules that an older server cannot know are left out.
@@ -39,7 +39,10 @@ export async function applyCrds(client: KubeClient, log: (message: string) => vo
         throw new KipError(
           'forbidden',
           `The kind "${name}" is not installed on ${client.server} and these credentials may not install it.`,
-          { hint: 'Let an administrator apply deploy/crds.yaml.', cause: error },
+          {
+            hint: `Let an administrator apply ${minor < celQuantitiesSince ? 'deploy/older/crds.yaml' : 'deploy/crds.yaml'}.`,
+            cause: error,
+          },
         );
       if (!covers(current, wanted)) log(`may not update the CustomResourceDefinition "${name}"; goes on with the one that is there`);
     }
