@@ -391,9 +391,11 @@ describe('what cannot be', () => {
     await add('store', { type: 'minio', storage: '1Gi' });
     await untilReady('store');
     await client.patch(statefulServices, 'store', { spec: { version: 'RELEASE.2099-01-01T00-00-00Z' } }, { namespace });
-    await until('its image is looked for in vain', async () =>
-      /Image/.test(findCondition((await client.get(statefulServices, 'store', { namespace })).status?.conditions, 'Ready')?.reason ?? ''),
-    );
+    await until('its image is looked for in vain', async () => {
+      const pod = await client.find(pods, childNames.pod('store'), { namespace });
+      const [container] = pod?.status?.containerStatuses ?? [];
+      return container?.image.includes('2099') && /Image/.test(container.state?.waiting?.reason ?? '');
+    });
     await client.patch(statefulServices, 'store', { spec: { version: null } }, { namespace });
     await untilReady('store');
     await remove('store', { data: true });

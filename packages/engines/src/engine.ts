@@ -90,7 +90,7 @@ export interface ServiceAccess {
 
 /**
  * Accounts for apps, made through the engine's own driver. Everything is idempotent and may be cut off at any point: the next call
- * goes on. Each method throws when the engine is not reached or refuses.
+ * goes on. Each method throws when the engine is not reached or refuses, a {@link NoAccountsError} where it has none.
  */
 export interface Accounts {
   /** The app's own part when the binding names none, from `domain_service_test`: for a bucket, say, `domain-service-test`. */
@@ -106,6 +106,11 @@ export interface Accounts {
   verify(access: ServiceAccess, grant: Grant): Promise<void>;
   /** Removes the account and ends its sessions. Its part and all data in it stay. Does nothing when there is no such account. */
   revoke(access: ServiceAccess, grant: Pick<Grant, 'username' | 'database'>): Promise<void>;
+}
+
+/** The engine runs in a way that has no accounts at all; the message says the mend. */
+export class NoAccountsError extends Error {
+  override readonly name = 'NoAccountsError';
 }
 
 export interface EngineClient {

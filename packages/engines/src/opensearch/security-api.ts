@@ -1,4 +1,4 @@
-import type { ServiceAccess } from '../engine.ts';
+import { NoAccountsError, type ServiceAccess } from '../engine.ts';
 
 const answerMs = 30_000;
 
@@ -53,7 +53,7 @@ export class SecurityApi {
     const { status } = await administrator.request('GET', ['_plugins', '_security', 'authinfo']);
     // A path that no plugin knows is a bad request to OpenSearch.
     if (status === 400 || status === 404 || status === 405)
-      throw new Error(
+      throw new NoAccountsError(
         'OpenSearch runs with its security plugin disabled, so it has no accounts, and whoever reaches it may do everything: remove the annotation "skipper.dev/opensearch-security" from the service to bind apps to it.',
       );
     if (status === 401) throw new Error(`OpenSearch refuses the password of its administrator "${access.administrator.username}".`);

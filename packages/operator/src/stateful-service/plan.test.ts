@@ -91,11 +91,15 @@ describe('versionOnVolume', () => {
     status: { containerStatuses: [{ name: 'main', image: '', imageID: '', ready: false, restartCount: 0, state: container, lastState }] },
   });
   it('is that of an engine that has begun to run', () => {
-    expect(versionOnVolume(claim, pod({ running: {} }))).toBe('9.99');
-    expect(versionOnVolume(claim, pod({ waiting: { reason: 'CrashLoopBackOff' } }, { terminated: { exitCode: 1 } }))).toBe('9.99');
+    const startedAt = '2026-01-01T00:00:00Z' as never;
+    expect(versionOnVolume(claim, pod({ running: { startedAt } }))).toBe('9.99');
+    expect(versionOnVolume(claim, pod({ waiting: {} }, { terminated: { exitCode: 1, startedAt } }))).toBe('9.99');
   });
   it('stays what it was while the next one cannot even start', () => {
     expect(versionOnVolume(claim, pod({ waiting: { reason: 'ImagePullBackOff' } }))).toBe('8.4');
+    // As a kubelet leaves it of a pod that is deleted before its image came.
+    const unknown = { terminated: { exitCode: 137, reason: 'ContainerStatusUnknown', startedAt: null as never } };
+    expect(versionOnVolume(claim, pod(unknown))).toBe('8.4');
     expect(versionOnVolume(claim, undefined)).toBe('8.4');
     expect(versionOnVolume({}, pod({ waiting: { reason: 'ImagePullBackOff' } }))).toBeUndefined();
   });

@@ -23,8 +23,9 @@ export function dataClaim(service: StatefulService, engine: Engine): PersistentV
 /** The version whose data the volume holds: that of the pod, once its engine has begun to run, else what was noted of an earlier one. */
 export function versionOnVolume(claim: PersistentVolumeClaim | undefined, pod: Pod | undefined): string | undefined {
   const [status] = pod?.status?.containerStatuses ?? [];
-  const hasRun = status?.state?.running ?? status?.state?.terminated ?? status?.lastState?.terminated;
-  return (hasRun && pod?.metadata?.labels?.[labels.version]) ?? claim?.metadata?.labels?.[labels.version];
+  // A container that is given up before it began counts as terminated as well, and has no start.
+  const hasRun = [status?.state?.running, status?.state?.terminated, status?.lastState?.terminated].some((state) => state?.startedAt);
+  return (hasRun ? pod?.metadata?.labels?.[labels.version] : undefined) ?? claim?.metadata?.labels?.[labels.version];
 }
 
 export type StorageDecision =

@@ -1,6 +1,6 @@
 import type { Secret } from 'kubernetes-types/core/v1.d.ts';
 import { secrets, type App } from '@skipper/api';
-import type { Grant } from '@skipper/engines';
+import { NoAccountsError, type Grant } from '@skipper/engines';
 import { hasReason, type KubeClient } from '@skipper/kube';
 import { fieldManager } from '../../apply.ts';
 import { look } from '../../caches.ts';
@@ -114,7 +114,7 @@ async function settle(context: BindingContext, app: App, plan: BindingPlan, stan
     if (hasReason(error, 'Conflict')) throw error;
     const message = withoutSecrets(error, [grant.password, access.administrator.password]);
     tell({
-      reason: 'AccountFailed',
+      reason: error instanceof NoAccountsError ? 'Unsupported' : 'AccountFailed',
       message: `Its account in the service "${entry.service}" could not be made or used: ${message}`,
     });
     throw new Error(message, { cause: error });

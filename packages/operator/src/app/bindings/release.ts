@@ -1,6 +1,6 @@
 import type { Pod, Secret } from 'kubernetes-types/core/v1.d.ts';
 import { appChildNames, childNames, labels, secrets } from '@skipper/api';
-import { findEngine } from '@skipper/engines';
+import { findEngine, NoAccountsError } from '@skipper/engines';
 import { hasReason, type KubeClient } from '@skipper/kube';
 import { fieldManager } from '../../apply.ts';
 import { nameOf, namespaceOf } from '../../ownership.ts';
@@ -43,6 +43,8 @@ export async function releaseBinding(context: BindingContext, namespace: string,
     try {
       await withAccess(access, toChangeAccounts(context), (to) => engine.accounts.revoke(to, { username, database }));
     } catch (error) {
+      // Where there are none, none is left.
+      if (error instanceof NoAccountsError) return await letGo(client, secret).then(() => ({}));
       const why = withoutSecrets(error, [access.administrator.password]);
       throw new Error(`the account "${username}" in the service "${service}" could not be removed: ${why}`, { cause: error });
     }
