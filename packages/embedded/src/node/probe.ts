@@ -80,7 +80,8 @@ function connectOnce(host: string, port: number, signal: AbortSignal): Promise<P
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port, signal });
     socket.once('connect', () => {
-      socket.end();
+      // Half-closing would not do: what a server says first is read by nobody, and so its end would never be seen.
+      socket.destroy();
       resolve({ success: true, message: '' });
     });
     socket.on('error', reject);
