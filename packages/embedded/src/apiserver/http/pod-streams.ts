@@ -81,8 +81,10 @@ async function connectPair(node: NodeEndpoints, pod: PodReference, port: number,
     const socket = await node.dial(pod, port);
     if (data.destroyed) return void socket.destroy();
     socket.once('error', () => data.destroy());
-    socket.once('close', () => data.destroyed || (data.writableEnded ? undefined : data.destroy()));
-    data.once('close', () => socket.destroyed || (data.readableEnded ? undefined : socket.resetAndDestroy()));
+    // Where both have ended it, each closes by itself once its last bytes are out. One that failed may look ended, and is not.
+    const isOver = (): boolean => data.readableEnded && socket.readableEnded && !data.errored;
+    socket.once('close', () => data.destroyed || isOver() || data.destroy());
+    data.once('close', () => socket.destroyed || isOver() || socket.resetAndDestroy());
     data.pipe(socket).pipe(data);
     data.once('finish', () => error.end());
   } catch (cause) {

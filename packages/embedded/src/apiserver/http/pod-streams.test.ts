@@ -1,0 +1,115 @@
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createSpdySession, type SpdyStream } from '@skipper/kube';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { NodeEndpoints } from '../../contracts.ts';
+import { forwardPorts } from './pod-streams.ts';
+
+let pod: Server;
+let api: Server;
+let transport: Socket;
+beforeEach(async () => {
+  pod = createServer({ allowHalfOpen: true });
+  await once(pod.listen(0, '127.0.0.1'), 'listening');
+  const node = { dial: dialled } as unknown as NodeEndpoints;
+  const request = { headers: { upgrade: 'SPDY/3.1', 'x-stream-protocol-version': 'portforward.k8s.io' } } as unknown as IncomingMessage;
+  api = createServer((socket) => {
+    void forwardPorts(
+      node,
+      { namespace: 'default', name: 'pod' },
+      { request, socket, head: Buffer.alloc(0), query: new URLSearchParams() },
+    );
+  });
+  await once(api.listen(0, '127.0.0.1'), 'listening');
+});
+afterEach(() => {
+  transport.destroy();
+  api.close();
+  pod.close();
+});
+
+async function dialled(_pod: unknown, port: number): Promise<Socket> {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  await once(socket, 'connect');
+  return socket;
+}
+
+/** @returns both ends of one forwarded connection. */
+async function forward(): Promise<{ client: SpdyStream; atPod: Socket; fate: Promise<string> }> {
+  transport = connect((api.address() as AddressInfo).port, '127.0.0.1');
+  // The answer to the upgrade.
+  await once(transport, 'data');
+  const session = createSpdySession(transport, { server: false });
+  const accepted = once(pod, 'connection') as Promise<[Socket]>;
+  const headers = { requestid: '0', port: String((pod.address() as AddressInfo).port) };
+  session.createStream({ ...headers, streamtype: 'error' }).resume();
+  const client = session.createStream({ ...headers, streamtype: 'data' });
+  const [atPod] = await accepted;
+  const fate = new Promise<string>((resolve) => {
+    atPod.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code!)).once('close', () => resolve('closed'));
+  });
+  return { client, atPod, fate };
+}
+
+describe('a forwarded connection', () => {
+  it('closes in good order when both sides have ended it', async () => {
+    const { client, atPod, fate } = await forward();
+    client.end('question');
+    atPod.resume();
+    await once(atPod, 'end');
+    atPod.end('answer');
+    expect(String((await once(client, 'data'))[0])).toBe('answer');
+    await once(client, 'end');
+    expect(await fate).toBe('closed');
+  });
+
+  for (const [what, loseClient] of [
+    ['resets it', (client: SpdyStream) => client.destroy()],
+    ['is lost', () => transport.destroy()],
+  ] as const) {
+    it(`is reset at the pod when the client ${what}`, async () => {
+      const { client, atPod, fate } = await forward();
+      client.write('question');
+      await once(atPod, 'data');
+      loseClient(client);
+      expect(await fate).toBe('ECONNRESET');
+    });
+
+    it(`is reset at the pod when the client ${what} after its own last byte`, async () => {
+      const { client, atPod, fate } = await forward();
+      client.end('question');
+      client.resume();
+      atPod.resume();
+      await once(atPod, 'end');
+      loseClient(client);
+      // After the client's last byte nothing is read any more: only what is written shows that it has gone.
+      const answering = setInterval(() => atPod.write('answer'), 10);
+      expect(await fate).toMatch(/ECONNRESET|EPIPE/);
+      clearInterval(answering);
+    });
+
+    it(`is reset at the pod when the client ${what} after the pod's last byte`, async () => {
+      const { client, atPod, fate } = await forward();
+      atPod.resume();
+      atPod.end('answer');
+      client.resume();
+      await once(client, 'end');
+      loseClient(client);
+      expect(await fate).toBe('ECONNRESET');
+    });
+  }
+
+  it('is reset at the client when the pod resets it after its own last byte', async () => {
+    const { client, atPod } = await forward();
+    atPod.resume();
+    atPod.end('answer');
+    client.resume();
+    await once(client, 'end');
+    const failed = once(client, 'error');
+    atPod.resetAndDestroy();
+    // After the pod's last byte nothing is read any more: only what is written shows that it has gone.
+    client.write('more');
+    expect((await failed)[0]).toMatchObject({ code: 'ECONNRESET' });
+  });
+});
