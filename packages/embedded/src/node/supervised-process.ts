@@ -6,12 +6,14 @@ import { exportsOf, type PrivateHosts } from './private-hosts.ts';
 /**
  * Becomes the program, and leaves a watcher behind that asks it to stop when the cluster's end of descriptor 3 closes, however the
  * cluster ended. The watcher belongs to the program's process group, so the group's number cannot be given to anybody else before
- * the watcher has used it. A program that has ended stays a zombie (Z) until somebody collects it.
+ * the watcher has used it. A program that has ended stays a zombie (Z) until somebody collects it. The program's own PATH need not lead
+ * to what the watcher runs.
  */
 const supervisor = `
 sig=$1 grace=$2; shift 2
 {
   trap '' TERM INT QUIT HUP
+  PATH=/usr/bin:/bin:$PATH
   read -r _ <&3
   kill -s "$sig" "$$" 2>/dev/null
   n=0
@@ -108,9 +110,11 @@ export async function spawnSupervised(
   const pid = child.pid!;
   // Its other end closes when the program ends; that is no news.
   child.stdio[3]?.on('error', () => undefined);
+  let hasEnded = false;
   const exited = new Promise<Exit>((resolve) => {
     child.once('exit', (code, signal) => {
       killGroup(pid, 'SIGKILL');
+      hasEnded = true;
       child.stdio[3]?.destroy();
       resolve({ exitCode: code ?? 128 + (signalNumbers[signal!] ?? 0), signal: signal ?? undefined });
     });
@@ -121,8 +125,9 @@ export async function spawnSupervised(
     stdout: child.stdout!,
     stderr: child.stderr!,
     exited,
-    signal: (signal) => void child.kill(signal),
-    kill: () => killGroup(pid, 'SIGKILL'),
+    // Once it has ended, its number may be somebody else's.
+    signal: (signal) => void (hasEnded || child.kill(signal)),
+    kill: () => void (hasEnded || killGroup(pid, 'SIGKILL')),
   };
 }
 
