@@ -1,18 +1,22 @@
-import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { bootId, groupHas, startTimeOf } from './process-table.ts';
 import { killGroup, type SupervisedProcess } from './supervised-process.ts';
 
 interface ProcessRecord {
   pid: number;
-  /** When the process began, as the system tells it: with the pid it names one process for good. */
+  /** When the process began, as the system tells it: with the pid it names one process of this boot. */
   startTime: string;
+  /** Of the machine; records of former versions have none, nor a mark. */
+  boot?: string;
+  /** What its watcher is known by. */
+  mark?: string;
 }
 
 /** Which processes run, on disk, so that the next start of the cluster finds what a killed one left behind. */
 export interface ProcessRecords {
-  add(key: string, pid: number): void;
+  add(key: string, process: Pick<SupervisedProcess, 'pid' | 'mark'>): void;
   remove(key: string): void;
   /** Waits until no recorded process of a former cluster is left; kills what outlives `graceMs`. */
   reap(graceMs: number): Promise<void>;
@@ -22,8 +26,8 @@ export function openProcessRecords(folder: string): ProcessRecords {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const fileOf = (key: string): string => join(folder, `${key}.json`);
   return {
-    add(key, pid) {
-      const record: ProcessRecord = { pid, startTime: startTimeOf(pid) ?? '' };
+    add(key, { pid, mark }) {
+      const record: ProcessRecord = { pid, startTime: startTimeOf(pid) ?? '', boot: bootId(), mark };
       writeFileSync(fileOf(key), JSON.stringify(record), { mode: 0o600 });
     },
     remove: (key) => rmSync(fileOf(key), { force: true }),
@@ -36,8 +40,8 @@ export function openProcessRecords(folder: string): ProcessRecords {
             if (Date.now() >= deadline) killGroup(record.pid, 'SIGKILL');
             await delay(50);
           }
-          // Its watcher, or what it left of its group: the number is nobody else's while one of them lives.
-          if (record && startTimeOf(record.pid) === undefined) killGroup(record.pid, 'SIGKILL');
+          // What it left of its group. Once all of it has ended, the number may be somebody else's: only its watcher proves that it is not.
+          if (record?.mark && isOfThisBoot(record) && groupHas(record.pid, record.mark)) killGroup(record.pid, 'SIGKILL');
           rmSync(join(folder, name), { force: true });
         }),
       );
@@ -48,7 +52,7 @@ export function openProcessRecords(folder: string): ProcessRecords {
 /** A process that nobody could find again must not run: the next one would be started beside it. @throws what kept it from being noted */
 export function recordOrKill(records: ProcessRecords, key: string, child: SupervisedProcess): void {
   try {
-    records.add(key, child.pid);
+    records.add(key, child);
   } catch (error) {
     child.kill();
     throw error;
@@ -65,21 +69,11 @@ function readRecord(file: string): ProcessRecord | undefined {
   }
 }
 
-function isRunning({ pid, startTime }: ProcessRecord): boolean {
-  return startTime !== '' && startTimeOf(pid) === startTime;
+function isOfThisBoot({ boot }: ProcessRecord): boolean {
+  return boot === undefined || boot === bootId();
 }
 
-/** `undefined` when there is no such process, or only its remains. */
-function startTimeOf(pid: number): string | undefined {
-  try {
-    if (process.platform !== 'linux')
-      return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim() || undefined;
-    // The name in parentheses may contain anything, so fields are counted from its end.
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      .replace(/^.*\) /s, '')
-      .split(' ');
-    return fields[0] === 'Z' ? undefined : fields[19];
-  } catch {
-    return undefined;
-  }
+function isRunning(record: ProcessRecord): boolean {
+  const { pid, startTime } = record;
+  return startTime !== '' && isOfThisBoot(record) && startTimeOf(pid) === startTime;
 }

@@ -23,7 +23,7 @@ describe('a supervised process', () => {
   it('has its time to stop when the cluster is killed, wherever its PATH leads', async () => {
     const stopped = join(folder, 'stopped');
     const fixture = 'packages/embedded/src/node/supervised-process.fixture.ts';
-    const cluster = spawn(process.execPath, ['scripts/run.mjs', fixture, '/nowhere', process.execPath, '-e', careful(stopped)], {
+    const cluster = spawn(process.execPath, ['scripts/run.mjs', fixture, '', '/nowhere', process.execPath, '-e', careful(stopped)], {
       cwd: join(import.meta.dirname, '../../../..'),
       stdio: ['ignore', 'pipe', 'inherit'],
     });

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
 import type { ProcessSpec } from '@skipper/api';
 import { exportsOf, type PrivateHosts } from './private-hosts.ts';
@@ -7,10 +8,10 @@ import { exportsOf, type PrivateHosts } from './private-hosts.ts';
  * Becomes the program, and leaves a watcher behind that asks it to stop when the cluster's end of descriptor 3 closes, however the
  * cluster ended. The watcher belongs to the program's process group, so the group's number cannot be given to anybody else before
  * the watcher has used it. A program that has ended stays a zombie (Z) until somebody collects it. The program's own PATH need not lead
- * to what the watcher runs.
+ * to what the watcher runs. The third argument, which nobody uses, is the mark that the watcher is known by.
  */
 const supervisor = `
-sig=$1 grace=$2; shift 2
+sig=$1 grace=$2; shift 3
 {
   trap '' TERM INT QUIT HUP
   PATH=/usr/bin:/bin:$PATH
@@ -47,6 +48,8 @@ export interface Exit {
 
 export interface SupervisedProcess {
   readonly pid: number;
+  /** Stands in the command line of the watcher, for as long as that lives. */
+  readonly mark: string;
   /** Only when it was asked for. */
   readonly stdin: Writable | null;
   readonly stdout: Readable;
@@ -93,7 +96,8 @@ export async function spawnSupervised(
   const env = spec.env ?? {};
   const exports = hosts?.way.beginsAsRoot ? exportsOf(env) : undefined;
   const script = exports === undefined ? supervisor : readEnvironment + supervisor;
-  const argv = ['/bin/sh', '-c', script, 'sh', stopSignal, String(Math.ceil(graceSeconds)), spec.file, ...spec.args];
+  const mark = `kip-${randomUUID()}`;
+  const argv = ['/bin/sh', '-c', script, 'sh', stopSignal, String(Math.ceil(graceSeconds)), mark, spec.file, ...spec.args];
   const [program = '', ...args] = hosts ? hosts.way.command(hosts.file, argv, { uid, gid }) : argv;
   const child = spawn(program, args, {
     detached: true,
@@ -121,6 +125,7 @@ export async function spawnSupervised(
   });
   return {
     pid,
+    mark,
     stdin: child.stdin,
     stdout: child.stdout!,
     stderr: child.stderr!,
