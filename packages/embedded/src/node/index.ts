@@ -1,5 +1,4 @@
 import { mkdirSync, readdirSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { KipError, pods, type ImageResolver } from '@skipper/api';
@@ -9,6 +8,7 @@ import type { Log, NodeEndpoints } from '../contracts.ts';
 import { createEventRecorder } from '../event-recorder.ts';
 import { openAddresses } from './addresses.ts';
 import { createBackOff } from './back-off.ts';
+import { removeFolder } from './folder-removal.ts';
 import { nodeName, registerNode } from './node-object.ts';
 import { podEndpoints } from './pod-endpoints.ts';
 import { ownerOf } from './pod-owner.ts';
@@ -148,7 +148,9 @@ export async function startNode(client: KubeClient, { dataDir, enginesDir, image
     if (begun) beginnings.push(begun);
   });
   await informer.synced();
-  await removeForgottenPods(podsFolder, new Set(informer.list().map((pod) => pod.metadata!.uid!)));
+  const known = new Set(informer.list().map((pod) => pod.metadata!.uid!));
+  const forgotten = readdirSync(podsFolder).filter((uid) => !known.has(uid));
+  await Promise.all(forgotten.map((uid) => removeFolder(join(podsFolder, uid), log)));
   // A killed cluster left pods ready that do not run: who comes now shall not be told so.
   await Promise.race([Promise.all(beginnings), delay(begunWithinMs, undefined, { ref: false })]);
 
@@ -185,12 +187,4 @@ function referenceTo({ metadata }: Pod): ObjectReference {
 
 function messageOf(error: Error): string {
   return error instanceof KipError && error.hint ? `${error.message} ${error.hint}` : error.message;
-}
-
-async function removeForgottenPods(folder: string, known: ReadonlySet<string>): Promise<void> {
-  await Promise.all(
-    readdirSync(folder)
-      .filter((uid) => !known.has(uid))
-      .map((uid) => rm(join(folder, uid), { recursive: true, force: true })),
-  );
 }

@@ -1,5 +1,4 @@
 import { mkdirSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pods } from '@skipper/api';
@@ -9,6 +8,7 @@ import { createBackOff } from './back-off.ts';
 import { containerContext } from './container-context.ts';
 import { ContainerError } from './container-error.ts';
 import type { ContainerHost } from './container-host.ts';
+import { removeFolder } from './folder-removal.ts';
 import { hostsFileOf } from './host-context.ts';
 import { makePassable, type Owner } from './ownership.ts';
 import { PodContainers } from './pod-containers.ts';
@@ -196,8 +196,9 @@ export class PodWorker {
       await Promise.race([this.#status.settled(), delay(lastStatusWithinMs, undefined, { ref: false })]);
     await this.#status.close();
     this.#environment.serviceHosts.close(hostsFileOf(this.#folder));
-    await rm(this.#folder, { recursive: true, force: true });
-    const { client, closing } = this.#environment;
+    const { client, closing, log } = this.#environment;
+    // What stays is tried again at the next start.
+    await removeFolder(this.#folder, log);
     const { name, namespace } = this.#reference;
     // Where the cluster ends first, the deletion is completed at its next start.
     for (
