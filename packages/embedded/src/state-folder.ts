@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { makePassableFolder } from './passable-folder.ts';
 
 /** Where root's clusters keep what their pods' users must reach, when root's own folder is closed to them. */
 const sharedFolder = '/var/lib/kip';
@@ -21,7 +22,7 @@ export function podStateFolder(dataDir: string): string {
 
 /** What lies in it is closed on its own. */
 function makePassable(folder: string): string {
-  mkdirSync(folder, { recursive: true, mode: 0o711 });
+  makePassableFolder(folder, 0o711);
   chmodSync(folder, 0o711);
   return folder;
 }

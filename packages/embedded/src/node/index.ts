@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { KipError, pods, type ImageResolver } from '@skipper/api';
@@ -6,6 +6,7 @@ import { createInformer, hasReason, type KubeClient } from '@skipper/kube';
 import type { ObjectReference, Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { Log, NodeEndpoints } from '../contracts.ts';
 import { createEventRecorder } from '../event-recorder.ts';
+import { makePassableFolder } from '../passable-folder.ts';
 import { openAddresses } from './addresses.ts';
 import { createBackOff } from './back-off.ts';
 import { removeFolder } from './folder-removal.ts';
@@ -44,8 +45,8 @@ export interface NodeHandle {
  */
 export async function startNode(client: KubeClient, { dataDir, enginesDir, images, log }: NodeOptions): Promise<NodeHandle> {
   const podsFolder = join(dataDir, 'pods');
-  mkdirSync(podsFolder, { recursive: true, mode: 0o711 });
-  mkdirSync(enginesDir, { recursive: true, mode: 0o755 });
+  makePassableFolder(podsFolder, 0o711);
+  makePassableFolder(enginesDir, 0o755);
   const records = openProcessRecords(join(dataDir, 'processes'));
   const reaped = records.reap(reapAfterMs);
   await registerNode(client);

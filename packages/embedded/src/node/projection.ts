@@ -1,6 +1,7 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
 import type { DownwardAPIVolumeFile, KeyToPath, Pod, Volume } from 'kubernetes-types/core/v1.d.ts';
+import { makePassableFolder } from '../passable-folder.ts';
 import { ContainerError } from './container-error.ts';
 import { giveTo, type Owner } from './ownership.ts';
 import { fieldOf, resourceFieldOf } from './pod-fields.ts';
@@ -77,7 +78,7 @@ function fieldFiles(items: readonly DownwardAPIVolumeFile[] = [], { pod, podIP }
 export async function writeProjection(folder: string, files: Projection, owner: Owner): Promise<void> {
   for (const [path, content] of files) {
     const file = within(folder, path);
-    await mkdir(dirname(file), { recursive: true, mode: 0o755 });
+    makePassableFolder(dirname(file), 0o755);
     await writeFile(file, content, { mode: 0o400, flag: 'wx' });
     await giveTo(file, owner);
   }
