@@ -81,6 +81,5 @@ export function deploymentStatusOf(
     unavailableReplicas: Math.max(0, Math.max(wanted, counts.replicas) - counts.availableReplicas),
     conditions: [available, progressing],
   };
-  // Timers hold no more than 31 bits.
-  return { status, deadlineInMs: deadlineInMs !== undefined && deadlineInMs < 2 ** 31 ? Math.max(0, deadlineInMs) : undefined };
+  return { status, deadlineInMs: deadlineInMs === undefined ? undefined : Math.max(0, deadlineInMs) };
 }

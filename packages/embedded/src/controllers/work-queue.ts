@@ -1,6 +1,9 @@
+import { timerDelay } from '../timer-delay.ts';
+
 /** Runs work by key: one piece of a key at a time, again when it was asked for meanwhile, later when it failed. */
 export interface WorkQueue {
   add(key: string): void;
+  /** A time that is longer than timers hold passes in parts: the work is done too soon, and asks again. */
   addAfter(key: string, ms: number): void;
   close(): Promise<void>;
 }
@@ -41,7 +44,7 @@ export function createWorkQueue(work: (key: string) => Promise<void>, onError: (
     clearTimeout(timers.get(key));
     timers.set(
       key,
-      setTimeout(() => run(key), ms),
+      setTimeout(() => run(key), timerDelay(ms)),
     );
   };
   return {

@@ -1,5 +1,6 @@
 import type { ImageProcess, ProcessSpec } from '@skipper/api';
 import type { Container, ContainerStateTerminated } from 'kubernetes-types/core/v1.d.ts';
+import { timerDelay } from '../timer-delay.ts';
 import { runCommand, type CommandStreams } from './command.ts';
 import type { ContainerHost, RunContext } from './container-host.ts';
 import type { ContainerLog } from './container-log.ts';
@@ -152,7 +153,7 @@ export class ContainerProcess {
   /** Carries out its preStop hook, which may take the whole grace period. */
   async preStop(graceSeconds: number): Promise<void> {
     const { container, context, host } = this.#run;
-    const signal = AbortSignal.any([AbortSignal.timeout(graceSeconds * 1000), context.signal]);
+    const signal = AbortSignal.any([AbortSignal.timeout(timerDelay(graceSeconds * 1000)), context.signal]);
     const failure = await runLifecycleHook(container.lifecycle?.preStop, this.#target, signal);
     if (failure !== undefined) host.event('Warning', 'FailedPreStopHook', `PreStopHook failed: ${failure}`);
   }
@@ -160,7 +161,7 @@ export class ContainerProcess {
   /** Asks it to stop and kills it when it takes too long. Resolves when it has ended. */
   async terminate(graceSeconds: number): Promise<void> {
     this.#child.signal(this.#stopSignal);
-    const timer = setTimeout(() => this.#child.kill(), graceSeconds * 1000);
+    const timer = setTimeout(() => this.#child.kill(), timerDelay(graceSeconds * 1000));
     await this.#child.exited;
     clearTimeout(timer);
   }

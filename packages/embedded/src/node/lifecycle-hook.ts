@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LifecycleHandler } from 'kubernetes-types/core/v1.d.ts';
+import { timerDelay } from '../timer-delay.ts';
 import { actOnce, type ProbeTarget } from './probe.ts';
 
 /** Carries out a `postStart` or `preStop` hook. @returns why it failed; `undefined` when it did not, or when there is none. */
@@ -12,7 +13,7 @@ export async function runLifecycleHook(
   const { sleep } = hook as { sleep?: { seconds: number } };
   try {
     if (sleep) {
-      await delay(sleep.seconds * 1000, undefined, { signal });
+      await delay(timerDelay(sleep.seconds * 1000), undefined, { signal });
       return undefined;
     }
     const { success, message } = await actOnce(hook, target, signal);

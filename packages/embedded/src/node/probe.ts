@@ -2,6 +2,7 @@ import { request } from 'node:http';
 import { request as requestSecurely } from 'node:https';
 import { connect } from 'node:net';
 import type { Container, HTTPGetAction, LifecycleHandler, Probe } from 'kubernetes-types/core/v1.d.ts';
+import { timerDelay } from '../timer-delay.ts';
 
 export interface ProbeTarget {
   podIP: string;
@@ -22,7 +23,7 @@ export async function probeOnce(probe: Probe, target: ProbeTarget, signal: Abort
   // By hand: a probe runs for as long as its container, and AbortSignal.any would gather at the container's signal.
   const limit = new AbortController();
   const abort = (): void => limit.abort();
-  const timer = setTimeout(abort, seconds * 1000);
+  const timer = setTimeout(abort, timerDelay(seconds * 1000));
   signal.addEventListener('abort', abort);
   try {
     const result = await actOnce(probe, target, limit.signal);

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Container, Probe } from 'kubernetes-types/core/v1.d.ts';
+import { timerDelay } from '../timer-delay.ts';
 import { probeOnce, type ProbeTarget } from './probe.ts';
 
 export interface ProbeReactions {
@@ -31,7 +32,7 @@ export function runProbes(target: ProbeTarget, reactions: ProbeReactions, signal
     if (!readinessProbe) reactions.ready(true);
     await Promise.all([readinessProbe && watchReadiness(readinessProbe), livenessProbe && watchLiveness(livenessProbe)]);
   };
-  const pause = (ms: number): Promise<void> => delay(ms, undefined, { signal });
+  const pause = (ms: number): Promise<void> => delay(timerDelay(ms), undefined, { signal });
   const ask = async (probe: Probe): Promise<{ success: boolean; message: string }> => {
     const result = await probeOnce(probe, target, signal);
     signal.throwIfAborted();
