@@ -36,6 +36,28 @@ describe('the log of a container', () => {
     expect(await text(log.read({ timestamps: true, tailLines: 1 }))).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z line 4\n$/);
   });
 
+  it('is read in parts, so that nothing else waits for a large one, and whole nevertheless', async () => {
+    const large = new ContainerLog(join(folder, 'large'));
+    large.startRun();
+    for (let at = 0; at < 200_000; at += 10_000) large.append('out', lines(10_000, at));
+    let turns = 0;
+    let going = true;
+    const turn = (): void => {
+      large.append('out', lines(1, 200_000 + turns++));
+      if (going) setImmediate(turn);
+    };
+    const stream = large.read({ follow: true, tailLines: 90_000 });
+    turn();
+    const followed = text(stream);
+    await once(stream, 'readable');
+    expect(turns).toBeGreaterThan(20);
+    going = false;
+    const soFar = turns;
+    expect(await text(large.read({}))).toBe(lines(200_000 + soFar));
+    large.endRun();
+    expect(await followed).toBe(lines(90_000 + turns, 110_000));
+  });
+
   it('loses and repeats no line for who follows it through rotations', async () => {
     log.append('out', lines(10));
     const followed = text(log.read({ follow: true }));

@@ -1,5 +1,6 @@
 import { closeSync, existsSync, fstatSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { PassThrough, type Readable } from 'node:stream';
 import { EventEmitter } from 'node:events';
 import type { PodLogOptions } from '../contracts.ts';
@@ -8,6 +9,8 @@ import { LogFile } from './log-file.ts';
 const rotateAtBytes = 10 << 20;
 /** A line that never ends is cut here, in characters. */
 const longestLine = 16 << 10;
+/** As many stored lines are read at a time before others have their turn. */
+const linesInTurn = 2_000;
 
 /**
  * The output of one container: `<file>` is what runs now, `<file>.previous` what ran before its last restart. Each stored line begins
@@ -123,15 +126,25 @@ export class ContainerLog {
     const older = LogFile.open(options.previous ? `${this.#file}.previous` : `${this.#file}.1`);
     let current = options.previous ? undefined : LogFile.open(this.#file);
     try {
-      const stored: string[] = [];
+      const { tailLines } = options;
+      const tail: string[] = [];
+      let count = 0;
       for (const file of [older, current]) {
-        for (const line of file?.newLines() ?? []) {
+        for (const line of file?.firstLines() ?? []) {
+          if (++count % linesInTurn === 0) await nextTurn();
+          if (output.destroyed) return;
           if (!isWanted(line)) continue;
-          stored.push(line);
-          if (options.tailLines !== undefined && stored.length > options.tailLines) stored.shift();
+          if (tailLines === undefined) {
+            if (!(await send(line))) return;
+            continue;
+          }
+          tail.push(line);
+          // Seldom and many at once: each time moves the whole rest.
+          if (tail.length > 2 * tailLines) tail.splice(0, tail.length - tailLines);
         }
       }
-      for (const line of stored) if (!(await send(line))) return;
+      if (tailLines !== undefined) tail.splice(0, tail.length - tailLines);
+      for (const line of tail) if (!(await send(line))) return;
       if (!options.follow || options.previous) return;
       while (!output.destroyed) {
         const ended = !this.#running || this.#run !== run;

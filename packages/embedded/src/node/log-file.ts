@@ -7,11 +7,13 @@ const chunkBytes = 64 << 10;
 export class LogFile {
   readonly #descriptor: number;
   readonly #decoder = new StringDecoder('utf8');
+  readonly #sizeAtFirst: number;
   #position = 0;
   #rest = '';
 
   private constructor(descriptor: number) {
     this.#descriptor = descriptor;
+    this.#sizeAtFirst = fstatSync(descriptor).size;
   }
 
   /** `undefined` when there is no such file. */
@@ -24,10 +26,20 @@ export class LogFile {
     }
   }
 
+  /** Whole lines that were there when it was opened: reading them comes to an end, however much is written meanwhile. */
+  firstLines(): Generator<string> {
+    return this.#linesUntil(this.#sizeAtFirst);
+  }
+
   /** Whole lines that were written since the last call. */
-  *newLines(): Generator<string> {
+  newLines(): Generator<string> {
+    return this.#linesUntil(Infinity);
+  }
+
+  *#linesUntil(end: number): Generator<string> {
     const chunk = Buffer.allocUnsafe(chunkBytes);
-    for (let read; (read = readSync(this.#descriptor, chunk, 0, chunkBytes, this.#position)) > 0;) {
+    const next = (): number => readSync(this.#descriptor, chunk, 0, Math.min(chunkBytes, end - this.#position), this.#position);
+    for (let read; (read = next()) > 0;) {
       this.#position += read;
       const lines = (this.#rest + this.#decoder.write(chunk.subarray(0, read))).split('\n');
       this.#rest = lines.pop()!;
