@@ -103,8 +103,11 @@ export class TunnelConnection {
         resolve(undefined);
         if (!remote.errored || local.destroyed) return;
         // The client gets what had arrived, then learns that this was not the end.
-        if (local.writableLength === 0) local.resetAndDestroy();
-        else local.once('drain', () => local.resetAndDestroy());
+        const reset = (): void => void local.resetAndDestroy();
+        if (local.writableLength === 0) reset();
+        else if (local.writableEnded) local.once('finish', reset);
+        // There need not be a 'drain': what waits may be too little to hold anybody back.
+        else local.write('', reset);
       });
     });
   }
