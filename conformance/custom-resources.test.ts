@@ -1,4 +1,4 @@
-import { customResourceDefinitions, type KubeObject, type ResourceType } from '@skipper/api';
+import { customResourceDefinitions, namespaces, type KubeObject, type ResourceType } from '@skipper/api';
 import { KubeError } from '@skipper/kube';
 import type { CustomResourceDefinition } from 'kubernetes-types/apiextensions/v1.d.ts';
 import type { APIResourceList } from 'kubernetes-types/meta/v1.d.ts';
@@ -388,5 +388,37 @@ describe('a deleted definition', () => {
     await kube.patch(kites, 'a', { metadata: { finalizers: null } }, inNamespace);
     await gone(customResourceDefinitions, name);
     await until('kites are not served', async () => (await ask('GET', pathOf(kites, namespace))).status === 404);
+  });
+
+  it.each([
+    ['another version is', { v1: false, v2: true }],
+    ['none is', { v1: false, v2: false }],
+  ])('takes objects of a version that is served no longer with it, as does their namespace: %s', async (_, served) => {
+    const plural = uniqueName('rafts').replace('-', '');
+    const kind = plural.replace('r', 'R');
+    const rafts: ResourceType = { group, version: 'v1', kind, plural, namespaced: true };
+    const name = `${plural}.${group}`;
+    const versions = (served: Record<string, boolean>, stored: string) =>
+      Object.entries(served).map(([version, isServed]) => ({
+        name: version,
+        served: isServed,
+        storage: version === stored,
+        schema: { openAPIV3Schema: { type: 'object', 'x-kubernetes-preserve-unknown-fields': true } },
+      }));
+    const spec = { group, scope: 'Namespaced', names: { kind, plural }, versions: versions({ v1: true, v2: true }, 'v1') };
+    await kube.create(customResourceDefinitions, { metadata: { name }, spec } as object as CustomResourceDefinition);
+    const other = uniqueName('conformance-rafts');
+    await kube.create(namespaces, { metadata: { name: other } });
+    await until('rafts are served', () => kube.create(rafts, { metadata: { namespace: other, name: 'a' } }));
+    await kube.create(rafts, { metadata: { namespace, name: 'b' } });
+    await kube.patch(customResourceDefinitions, name, { spec: { versions: versions(served, 'v2') } });
+    await until('v1 is served no longer', async () => (await ask('GET', pathOf(rafts, namespace))).status === 404);
+    if (served.v2) {
+      await kube.delete(namespaces, other);
+      await gone(namespaces, other);
+    }
+    await kube.delete(customResourceDefinitions, name);
+    await gone(customResourceDefinitions, name);
+    if (!served.v2) await kube.delete(namespaces, other);
   });
 });

@@ -94,6 +94,8 @@ export interface ResourceRegistry {
   all(): readonly KindDefinition[];
   byPlural(group: string, version: string, plural: string): KindDefinition | undefined;
   byKind(group: string, version: string, kind: string): KindDefinition | undefined;
+  /** A version of what is stored there: one that is served, where there is one. */
+  byStorage(storage: string): KindDefinition | undefined;
   /** Grows with every change of what is served: caches of documents made from it are keyed by it. */
   readonly generation: number;
 }

@@ -454,7 +454,13 @@ describe('tables', () => {
 
 describe('OpenAPI', () => {
   const kinds = [...builtinKinds, custom({ type: 'object', properties: { size: { type: 'integer', description: 'How big.' } } })];
-  const registry: ResourceRegistry = { all: () => kinds, byPlural: () => undefined, byKind: () => undefined, generation: 1 };
+  const registry: ResourceRegistry = {
+    all: () => kinds,
+    byPlural: () => undefined,
+    byKind: () => undefined,
+    byStorage: () => undefined,
+    generation: 1,
+  };
   it('v3 has every type that it refers to', () => {
     for (const path of Object.keys((schemaApi.openApiV3Index(registry) as { paths: object }).paths)) {
       const document = schemaApi.openApiV3(registry, path) as { components: { schemas: Record<string, unknown> } };

@@ -10,6 +10,12 @@ const definitionStorage = 'apiextensions.k8s.io/customresourcedefinitions';
 const definitionFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
 const retryAfterMs = 1_000;
 
+/** An object and where it is stored, which its own version need not tell: it may be served no longer. */
+interface Stored {
+  storage: string;
+  object: Frozen;
+}
+
 export interface Lifecycle {
   close(): Promise<void>;
 }
@@ -41,9 +47,12 @@ export function startLifecycle(writer: ObjectWriter, registry: ResourceRegistry,
     running.add(turn);
   };
 
-  const kindOf = (storage: string): KindDefinition | undefined => registry.all().find((kind) => kind.storage === storage);
   const ownersOf = (object: Frozen): OwnerReference[] => object.metadata.ownerReferences ?? [];
-  const dependentsOf = (uid: string): Frozen[] => [...(dependents.get(uid)?.values() ?? [])].flatMap((key) => store.find(key) ?? []);
+  const dependentsOf = (uid: string): Stored[] =>
+    [...(dependents.get(uid)?.values() ?? [])].flatMap((key) => {
+      const object = store.find(key);
+      return object ? { storage: key.storage, object } : [];
+    });
 
   const index = ({ storage, object, old, type }: Pick<StoreEvent, 'storage' | 'object' | 'old' | 'type'>): void => {
     const { namespace, name, uid } = object.metadata;
@@ -62,12 +71,13 @@ export function startLifecycle(writer: ObjectWriter, registry: ResourceRegistry,
     }
   };
 
-  const storageOf = (object: Frozen): KindDefinition | undefined => {
+  const kindOf = ({ storage, object }: Stored): KindDefinition | undefined => {
     const [version = '', group = ''] = (object.apiVersion ?? '').split('/').reverse();
-    return registry.byKind(group, version, object.kind);
+    return registry.byKind(group, version, object.kind) ?? registry.byStorage(storage);
   };
-  const remove = async (object: Frozen, propagationPolicy?: 'Foreground'): Promise<void> => {
-    const kind = storageOf(object);
+  const remove = async (stored: Stored, propagationPolicy?: 'Foreground'): Promise<void> => {
+    const kind = kindOf(stored);
+    const { object } = stored;
     if (!kind || object.metadata.deletionTimestamp) return;
     await deleteObject(writer, kind, object.metadata.namespace, object.metadata.name!, {
       uid: object.metadata.uid!,
@@ -75,9 +85,10 @@ export function startLifecycle(writer: ObjectWriter, registry: ResourceRegistry,
       ...(propagationPolicy ? { propagationPolicy } : {}),
     });
   };
-  const edit = async (object: Frozen, change: (object: ApiObject) => void): Promise<void> => {
-    const kind = storageOf(object);
+  const edit = async (stored: Stored, change: (object: ApiObject) => void): Promise<void> => {
+    const kind = kindOf(stored);
     if (!kind) return;
+    const { object } = stored;
     const options = { dryRun: false, fieldManager: 'garbage-collector', fieldValidation: 'Ignore' as const, warn: () => undefined };
     await writer.change(
       { kind, namespace: object.metadata.namespace, name: object.metadata.name!, subresource: '' },
@@ -88,53 +99,51 @@ export function startLifecycle(writer: ObjectWriter, registry: ResourceRegistry,
       { ...options, checkFields: false },
     );
   };
-  const dropFinalizer = (object: Frozen, finalizer: string): Promise<void> =>
-    edit(object, (current) => {
+  const dropFinalizer = (stored: Stored, finalizer: string): Promise<void> =>
+    edit(stored, (current) => {
       current.metadata.finalizers = (current.metadata.finalizers ?? []).filter((name) => name !== finalizer);
     });
-  const dropOwner = (object: Frozen, uid: string): Promise<void> =>
-    edit(object, (current) => {
+  const dropOwner = (stored: Stored, uid: string): Promise<void> =>
+    edit(stored, (current) => {
       current.metadata.ownerReferences = ownersOf(current).filter((owner) => owner.uid !== uid);
       if (current.metadata.ownerReferences.length === 0) delete current.metadata.ownerReferences;
     });
 
   /** An owner is gone: what it owned alone goes too. */
-  const release = async (object: Frozen): Promise<void> => {
-    const owners = ownersOf(object);
+  const release = async (stored: Stored): Promise<void> => {
+    const owners = ownersOf(stored.object);
     const absent = owners.filter(({ uid }) => !uids.has(uid));
     if (absent.length === 0) return;
-    if (absent.length === owners.length) await remove(object);
-    else for (const { uid } of absent) await dropOwner(object, uid);
+    if (absent.length === owners.length) await remove(stored);
+    else for (const { uid } of absent) await dropOwner(stored, uid);
   };
 
   /** Does what an object that is going waits for. */
-  const finalize = async (object: Frozen): Promise<void> => {
-    const { uid, finalizers = [] } = object.metadata;
+  const finalize = async (stored: Stored): Promise<void> => {
+    const { uid, finalizers = [] } = stored.object.metadata;
     if (finalizers.includes(orphanFinalizer)) {
       for (const dependent of dependentsOf(uid!)) await dropOwner(dependent, uid!);
-      await dropFinalizer(object, orphanFinalizer);
+      await dropFinalizer(stored, orphanFinalizer);
     }
     if (finalizers.includes(foregroundFinalizer)) {
       const owned = dependentsOf(uid!);
       for (const dependent of owned) await remove(dependent, 'Foreground');
-      const blocking = dependentsOf(uid!).filter((dependent) =>
-        ownersOf(dependent).some((owner) => owner.uid === uid && owner.blockOwnerDeletion),
+      const blocking = dependentsOf(uid!).filter(({ object }) =>
+        ownersOf(object).some((owner) => owner.uid === uid && owner.blockOwnerDeletion),
       );
-      if (blocking.length === 0) await dropFinalizer(object, foregroundFinalizer);
+      if (blocking.length === 0) await dropFinalizer(stored, foregroundFinalizer);
     }
   };
 
   const emptyNamespace = async (namespace: Frozen): Promise<void> => {
     const name = namespace.metadata.name!;
-    const contents = registry
-      .all()
-      .filter(({ type }) => type.namespaced)
-      .flatMap(({ storage }) => store.list(storage, name));
-    for (const object of contents) await remove(object);
-    const left = registry
-      .all()
-      .filter(({ type }) => type.namespaced)
-      .flatMap((kind) => store.list(kind.storage, name).map((object) => ({ kind, object })));
+    const contents = (): (Stored & { kind: KindDefinition })[] =>
+      store.storages().flatMap((storage) => {
+        const kind = registry.byStorage(storage);
+        return kind?.type.namespaced ? store.list(storage, name).map((object) => ({ kind, storage, object })) : [];
+      });
+    for (const stored of contents()) await remove(stored);
+    const left = contents();
     await store.update({ storage: namespaceStorage, namespace: undefined, name }, (current) => {
       if (!current || current.metadata.uid !== namespace.metadata.uid) return current;
       if (left.length > 0) return withConditions(current, left);
@@ -143,20 +152,22 @@ export function startLifecycle(writer: ObjectWriter, registry: ResourceRegistry,
     });
   };
 
-  const emptyDefinition = async (definition: Frozen): Promise<void> => {
-    const storage = `${definition['spec'].group}/${definition['spec'].names.plural}`;
-    for (const object of store.list(storage)) await remove(object);
+  const emptyDefinition = async (definition: Stored): Promise<void> => {
+    const { group, names } = definition.object['spec'];
+    const storage = `${group}/${names.plural}`;
+    for (const object of store.list(storage)) await remove({ storage, object });
     if (store.list(storage).length === 0) await dropFinalizer(definition, definitionFinalizer);
   };
 
   /** Does whatever follows from an object's being as it is. */
   const settle = (storage: string, object: Frozen): void => {
-    if (ownersOf(object).some(({ uid }) => !uids.has(uid))) attempt(() => release(object));
+    if (ownersOf(object).some(({ uid }) => !uids.has(uid))) attempt(() => release({ storage, object }));
     if (!object.metadata.deletionTimestamp) return;
     if (object.metadata.finalizers?.some((name) => name === orphanFinalizer || name === foregroundFinalizer))
-      attempt(() => finalize(object));
+      attempt(() => finalize({ storage, object }));
     if (storage === namespaceStorage) attempt(() => emptyNamespace(object));
-    if (storage === definitionStorage && object.metadata.finalizers?.includes(definitionFinalizer)) attempt(() => emptyDefinition(object));
+    if (storage === definitionStorage && object.metadata.finalizers?.includes(definitionFinalizer))
+      attempt(() => emptyDefinition({ storage, object }));
   };
 
   const onEvent = (event: StoreEvent): void => {
@@ -188,7 +199,8 @@ export function startLifecycle(writer: ObjectWriter, registry: ResourceRegistry,
   for (const storage of store.storages())
     for (const object of store.list(storage)) index({ storage, object, old: undefined, type: 'ADDED' });
   const unsubscribe = store.subscribe(onEvent);
-  for (const storage of store.storages()) if (kindOf(storage)) for (const object of store.list(storage)) settle(storage, object);
+  for (const storage of store.storages())
+    if (registry.byStorage(storage)) for (const object of store.list(storage)) settle(storage, object);
 
   return {
     async close() {

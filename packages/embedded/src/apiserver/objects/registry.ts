@@ -12,15 +12,17 @@ export function createRegistry(store: ObjectStore): ResourceRegistry {
   /** Revisions at which definitions came, by their uids. */
   const servedSince = new Map<string, number>();
   const index = new Map<string, KindDefinition>();
+  const byStorage = new Map<string, KindDefinition>();
   const refresh = (): void => {
-    kinds = [
-      ...builtinKinds,
-      ...store
-        .list(definitionsStorage)
-        .flatMap((object) => customKinds(object as unknown as CustomResourceDefinition, servedSince.get(object.metadata.uid!) ?? 0)),
-    ];
+    const custom = store
+      .list(definitionsStorage)
+      .flatMap((object) => customKinds(object as unknown as CustomResourceDefinition, servedSince.get(object.metadata.uid!) ?? 0));
+    kinds = [...builtinKinds, ...custom.filter(({ served }) => served).map(({ kind }) => kind)];
     generation += 1;
     index.clear();
+    byStorage.clear();
+    // The first of those that are served comes last, and stays.
+    for (const kind of [...custom.map((version) => version.kind), ...kinds.toReversed()]) byStorage.set(kind.storage, kind);
     for (const kind of kinds) {
       const { group, version, plural } = kind.type;
       index.set(`${group}/${version}/${plural}`, kind);
@@ -38,17 +40,23 @@ export function createRegistry(store: ObjectStore): ResourceRegistry {
     all: () => kinds,
     byPlural: (group, version, plural) => index.get(`${group}/${version}/${plural}`),
     byKind: (group, version, kind) => index.get(`${group}/${version}/ ${kind}`),
+    byStorage: (storage) => byStorage.get(storage),
     get generation() {
       return generation;
     },
   };
 }
 
-function customKinds({ spec }: CustomResourceDefinition, since: number): KindDefinition[] {
+interface CustomVersion {
+  kind: KindDefinition;
+  served: boolean;
+}
+
+function customKinds({ spec }: CustomResourceDefinition, since: number): CustomVersion[] {
   const { names, group, scope } = spec;
-  return spec.versions
-    .filter(({ served }) => served)
-    .map((version) => ({
+  return spec.versions.map((version) => ({
+    served: version.served,
+    kind: {
       type: { group, version: version.name, kind: names.kind, plural: names.plural, namespaced: scope === 'Namespaced' },
       singular: names.singular ?? names.kind.toLowerCase(),
       listKind: names.listKind ?? `${names.kind}List`,
@@ -78,5 +86,6 @@ function customKinds({ spec }: CustomResourceDefinition, since: number): KindDef
           ...(priority ? { priority } : {}),
         })),
       },
-    }));
+    },
+  }));
 }
