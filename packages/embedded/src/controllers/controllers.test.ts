@@ -136,6 +136,57 @@ describe('a StatefulSet', () => {
     expect((await stat(join(folders, volumes[0]!.metadata!.name!))).mode & 0o077).toBe(0);
   });
 
+  it('leaves alone claims that were kept before it was to drop them, and drops none once it is to keep them', async () => {
+    const claims = [{ metadata: { name: 'data' }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } } }];
+    const policy = (whenScaled: string, whenDeleted: string) => ({ persistentVolumeClaimRetentionPolicy: { whenDeleted, whenScaled } });
+    const names = async (app: string) =>
+      (await cluster.kube.list(persistentVolumeClaims, { namespace, labelSelector: `app=${app}` })).items
+        .filter(({ metadata }) => !metadata!.deletionTimestamp)
+        .map(({ metadata }) => metadata!.name)
+        .sort()
+        .join();
+    const ownersOf = async (name: string) =>
+      (await cluster.kube.get(persistentVolumeClaims, name, { namespace })).metadata!.ownerReferences?.map(({ kind }) => kind) ?? [];
+    for (const app of ['late', 'changes'])
+      await create(app, { replicas: 3, podManagementPolicy: 'Parallel', volumeClaimTemplates: claims });
+    await Promise.all([shows('late', 'one one one'), shows('changes', 'one one one')]);
+
+    await change('late', { replicas: 2 });
+    await shows('late', 'one one');
+    await change('late', policy('Delete', 'Delete'));
+    await until('claims of its pods are its own', async () => (await ownersOf('data-late-1')).join() === 'StatefulSet');
+    await change('late', { replicas: 1 });
+    await until('the claim of the gone pod is gone', async () => (await names('late')) === 'data-late-0,data-late-2');
+    await cluster.kube.delete(statefulSets, 'late', { namespace });
+    await until('the claim of its pod is gone', async () => (await names('late')) === 'data-late-2');
+    expect(await ownersOf('data-late-2')).toEqual([]);
+
+    await change('changes', policy('Retain', 'Delete'));
+    await until('claims are its own', async () => (await ownersOf('data-changes-0')).join() === 'StatefulSet');
+    await change('changes', policy('Retain', 'Retain'));
+    await until('claims have no owner', async () => (await ownersOf('data-changes-0')).length === 0);
+    await cluster.kube.delete(statefulSets, 'changes', { namespace });
+    await until('its pods are gone', async () => (await podsOf('changes')).length === 0);
+    expect(await names('changes')).toBe('data-changes-0,data-changes-1,data-changes-2');
+  });
+
+  it('gives a pod that comes back at once a claim of its own, where the former one goes', async () => {
+    const claims = [{ metadata: { name: 'data' }, spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } } }];
+    const policy = { persistentVolumeClaimRetentionPolicy: { whenDeleted: 'Retain', whenScaled: 'Delete' } } as object;
+    await create('back', { replicas: 2, volumeClaimTemplates: claims, ...policy });
+    await shows('back', 'one one');
+    const claimOf = () => cluster.kube.find(persistentVolumeClaims, 'data-back-1', { namespace });
+    const before = (await claimOf())!.metadata!.uid;
+    await change('back', { replicas: 1 });
+    await until('its pod is gone', async () => (await podsOf('back')).length === 1);
+    await change('back', { replicas: 2 });
+    await shows('back', 'one one');
+    const after = (await claimOf())!.metadata!;
+    expect(after.uid).not.toBe(before);
+    expect(after.deletionTimestamp).toBeUndefined();
+    await cluster.kube.delete(statefulSets, 'back', { namespace });
+  });
+
   it('waits for minReadySeconds before the next pod', async () => {
     await create('slow', { replicas: 2, minReadySeconds: 2 } as Partial<StatefulSetSpec>);
     await shows('slow', 'one');

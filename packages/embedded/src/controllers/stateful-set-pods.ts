@@ -21,37 +21,6 @@ export function ordinalsOf({ spec }: StatefulSet): { first: number; count: numbe
   return { first: ordinals?.start ?? 0, count: replicas };
 }
 
-export interface ClaimRetention {
-  whenDeleted: 'Retain' | 'Delete';
-  whenScaled: 'Retain' | 'Delete';
-}
-
-export function retentionOf({ spec }: StatefulSet): ClaimRetention {
-  const { persistentVolumeClaimRetentionPolicy: policy } = spec as { persistentVolumeClaimRetentionPolicy?: Partial<ClaimRetention> };
-  return { whenDeleted: policy?.whenDeleted ?? 'Retain', whenScaled: policy?.whenScaled ?? 'Retain' };
-}
-
-export function claimsOf(set: StatefulSet, ordinal: number): PersistentVolumeClaim[] {
-  const { namespace } = set.metadata!;
-  const owned = retentionOf(set).whenDeleted === 'Delete' ? { ownerReferences: [ownerOfClaims(set)] } : {};
-  return (set.spec!.volumeClaimTemplates ?? []).map(({ metadata, spec }) => ({
-    metadata: {
-      name: `${metadata!.name}-${podNameOf(set, ordinal)}`,
-      namespace: namespace!,
-      annotations: metadata!.annotations,
-      labels: { ...metadata!.labels, ...set.spec!.selector.matchLabels },
-      ...owned,
-    },
-    spec: spec!,
-  }));
-}
-
-/** Goes with the set, without being controlled by it. */
-export function ownerOfClaims(set: StatefulSet): { apiVersion: string; kind: string; name: string; uid: string } {
-  const { apiVersion, kind, name, uid } = controlledBy(set, statefulSets);
-  return { apiVersion, kind, name, uid };
-}
-
 export function podOf(set: StatefulSet, template: PodTemplateSpec, ordinal: number, revision: string): Pod {
   const name = podNameOf(set, ordinal);
   const { volumeClaimTemplates = [], serviceName } = set.spec!;

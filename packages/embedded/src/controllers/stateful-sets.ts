@@ -8,7 +8,8 @@ import { controllerOf, ownedBy, referenceTo } from './owned.ts';
 import { isAvailable, isFinished, isGoing, isReady, templateHash } from './pods.ts';
 import { recordRevision, templateOf } from './revisions.ts';
 import { sameStatus } from './same-status.ts';
-import { claimsOf, ordinalOf, ordinalsOf, ownerOfClaims, podOf, retentionOf, revisionLabel } from './stateful-set-pods.ts';
+import { claimsOf, isClaimGoing, ownClaims } from './stateful-set-claims.ts';
+import { ordinalOf, ordinalsOf, podOf, revisionLabel } from './stateful-set-pods.ts';
 import { createWorkQueue, type WorkQueue } from './work-queue.ts';
 
 /** How soon to look again at a claim of a former pod that is still going. */
@@ -48,8 +49,9 @@ export function startStatefulSetController(client: KubeClient, podInformer: Info
     const update = `${name}-${templateHash(set.spec!.template)}`;
     await recordRevision(client, set, update, own);
     const seen: Observation = { set, own, update, current: set.status?.currentRevision || update };
+    // Before a pod is scaled away: its claims may have to go with it.
+    await ownClaims(client, set, own);
     const waits = [await scaleAndRoll(seen), await writeStatus(seen)].filter((wait) => wait !== undefined);
-    await keepClaims(seen);
     if (waits.length > 0) queue.addAfter(key, Math.min(...waits));
   }
 
@@ -109,7 +111,7 @@ export function startStatefulSetController(client: KubeClient, podInformer: Info
     try {
       for (const claim of claimsOf(set, ordinal)) {
         const found = await client.find(persistentVolumeClaims, claim.metadata!.name!, { namespace });
-        if (found?.metadata?.deletionTimestamp) return claimGoingMs;
+        if (found && isClaimGoing(found, name!)) return claimGoingMs;
         if (found) continue;
         await client.create(persistentVolumeClaims, claim);
         recorder.record(
@@ -141,31 +143,6 @@ export function startStatefulSetController(client: KubeClient, podInformer: Info
       'SuccessfulDelete',
       `delete Pod ${metadata!.name} in StatefulSet ${set.metadata!.name} successful`,
     );
-  }
-
-  /** Claims are kept unless the set says otherwise: then they go with it, or with their pod. */
-  async function keepClaims({ set, own }: Observation): Promise<void> {
-    const { whenDeleted, whenScaled } = retentionOf(set);
-    const namespace = set.metadata!.namespace!;
-    if ((whenDeleted === 'Retain' && whenScaled === 'Retain') || !set.spec!.volumeClaimTemplates?.length) return;
-    const { first, count } = ordinalsOf(set);
-    const names = new Set(set.spec!.volumeClaimTemplates.map(({ metadata }) => `${metadata!.name}-${set.metadata!.name}`));
-    const { items } = await client.list(persistentVolumeClaims, { namespace });
-    for (const claim of items.filter(({ metadata }) => names.has(metadata!.name!.replace(/-\d+$/, '')) && !metadata!.deletionTimestamp)) {
-      const { name, uid, ownerReferences = [] } = claim.metadata!;
-      const ordinal = ordinalOf(claim);
-      const isSurplus = ordinal < first || ordinal >= first + count;
-      if (whenScaled === 'Delete' && isSurplus && !own.some((pod) => ordinalOf(pod) === ordinal))
-        await client.delete(persistentVolumeClaims, name!, { namespace, uid: uid! });
-      else if (whenDeleted === 'Delete' && !ownerReferences.some((owner) => owner.uid === set.metadata!.uid)) {
-        await client.patch(
-          persistentVolumeClaims,
-          name!,
-          { metadata: { uid, ownerReferences: [...ownerReferences, ownerOfClaims(set)] } },
-          { namespace },
-        );
-      }
-    }
   }
 
   /** @returns ms after which a pod becomes available by time alone. */
