@@ -63,6 +63,14 @@ it('answers what it does not do as MinIO does', async () => {
   expect(await signed({ path: '/web/x', query: { versionId: 'x' } })).toMatchObject({ status: 400, code: 'InvalidArgument' });
 });
 
+it('describes to HEAD what a header cannot hold as it is', async () => {
+  const described = async (path: string) => (await signed({ method: 'HEAD', path })).headers['x-minio-error-desc'];
+  expect(await described('//a%0Ab%00')).toBe(`"An unsupported API call for method: HEAD at '//a b '"`);
+  const beyondLatin1 = String(await described('//%E2%82%AC'));
+  expect(Buffer.from(beyondLatin1, 'latin1').toString()).toBe(`"An unsupported API call for method: HEAD at '//€'"`);
+  expect((await signed({ method: 'HEAD', path: '/web/none' })).headers['x-minio-error-desc']).toMatch(/^"The specified .* not exist\.?"$/);
+});
+
 describe('to web pages', () => {
   const from = async (origin: string) =>
     (await send(account().endpoint, { method: 'OPTIONS', path: '/web/x', headers: { origin, 'access-control-request-method': 'GET' } }))

@@ -7,6 +7,7 @@ import type { Storage } from '../storage/storage.ts';
 import { xmlElement, xmlHeader } from '../xml.ts';
 import { Call } from './call.ts';
 import type { Cors } from './cors.ts';
+import { headerText } from './header-text.ts';
 import { handlerFor } from './routes.ts';
 import { checkTarget, parseUrl, splitPath } from './target.ts';
 
@@ -39,7 +40,9 @@ const maxUnwantedBytes = 1 << 20;
 const hostId = createHash('sha256').update(randomBytes(16)).digest('hex');
 
 export function createHttpServer(options: ServerOptions): Server {
-  const listener = (request: IncomingMessage, response: ServerResponse): void => void serve(options, request, response);
+  const listener = (request: IncomingMessage, response: ServerResponse): void =>
+    // Whatever is overlooked ends one answer, not the process.
+    void serve(options, request, response).catch(() => response.destroy());
   const server = createServer({
     maxHeaderSize: maxHeaderBytes,
     headersTimeout: headersTimeoutMs,
@@ -118,7 +121,7 @@ function answerError({ log }: ServerOptions, request: IncomingMessage, response:
   for (const name in failure.headers) response.setHeader(name, failure.headers[name]!);
   if (request.method === 'HEAD') {
     response.setHeader('x-minio-error-code', failure.code);
-    response.setHeader('x-minio-error-desc', `"${failure.message}"`);
+    response.setHeader('x-minio-error-desc', headerText(`"${failure.message}"`));
     response.writeHead(failure.status, { 'content-length': 0 }).end();
     return;
   }
