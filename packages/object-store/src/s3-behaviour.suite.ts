@@ -499,6 +499,16 @@ export function s3Behaviour(account: () => Account): void {
       expect((await fetch(await url(new GetObjectCommand(name)))).status).toBe(404);
     });
 
+    it('put with the metadata and tags that they were made with', async () => {
+      const name = { Bucket: bucket, Key: 'presigned/described' };
+      const said = { ContentType: 'text/css', CacheControl: 'max-age=5', Metadata: { colour: 'dark green' } };
+      const url = await getSignedUrl(s3, new PutObjectCommand({ ...name, ...said, Tagging: 'a=1' }), forAMinute);
+      const headers = { 'content-type': said.ContentType, 'cache-control': said.CacheControl };
+      expect((await fetch(url, { method: 'PUT', headers, body: 'by url' })).status).toBe(200);
+      expect(await head(name.Key)).toMatchObject(said);
+      expect((await s3.send(new GetObjectTaggingCommand(name))).TagSet).toEqual([{ Key: 'a', Value: '1' }]);
+    });
+
     it('are good for one method, one object and as they were made', async () => {
       await put('presigned/x');
       const url = await getSignedUrl(s3, new GetObjectCommand({ Bucket: bucket, Key: 'presigned/x' }), { expiresIn: 60 });

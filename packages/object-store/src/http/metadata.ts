@@ -2,6 +2,7 @@ import { algorithmNamed } from '../checksums/algorithms.ts';
 import { S3Error } from '../errors.ts';
 import type { Metadata, ObjectRecord } from '../storage/records.ts';
 import type { Call } from './call.ts';
+import { headerText } from './header-text.ts';
 
 const systemHeaders = ['cache-control', 'content-disposition', 'content-encoding', 'content-language', 'content-type', 'expires'];
 const userPrefix = 'x-amz-meta-';
@@ -11,9 +12,10 @@ export const maxTags = 10;
 
 /** What a request says of the object that it makes. @throws S3Error for what cannot be kept here */
 export function metadataOf(call: Call): Metadata {
+  const said = saidBy(call);
   const headers: Record<string, string> = {};
   for (const name of systemHeaders) {
-    const value = call.header(name);
+    const value = said.get(name);
     if (value !== undefined) headers[name] = value;
   }
   headers['content-type'] ??= 'binary/octet-stream';
@@ -25,10 +27,22 @@ export function metadataOf(call: Call): Metadata {
   if (encoding) headers['content-encoding'] = encoding;
   else delete headers['content-encoding'];
   const user: Record<string, string> = {};
-  for (const name in call.headers) if (name.startsWith(userPrefix)) user[name.slice(userPrefix.length)] = call.header(name)!;
+  for (const [name, value] of said) if (name.startsWith(userPrefix)) user[name.slice(userPrefix.length)] = value;
   const bytes = Object.entries(user).reduce((sum, [name, value]) => sum + userPrefix.length + name.length + value.length, 0);
   if (bytes > maxUserBytes) throw new S3Error('MetadataTooLarge');
   return { headers, user };
+}
+
+/** What can be the name of a header: others could be stored, but not sent. */
+const headerName = /^[\w!#$%&'*+.^`|~-]+$/;
+
+/** A request's headers. A presigned URL has them in its query as well: SDKs put there what they sign. What is sent as a header wins. */
+function saidBy(call: Call): Map<string, string> {
+  const said = new Map<string, string>();
+  if (call.signed.presigned)
+    for (const [name, value] of call.query) if (headerName.test(name)) said.set(name.toLowerCase(), headerText(value));
+  for (const name in call.headers) said.set(name, call.header(name)!);
+  return said;
 }
 
 /** @throws S3Error for what a request asks of an object that this store does not do */
@@ -46,9 +60,9 @@ export function refuseUnsupported(call: Call): void {
     throw new S3Error('InvalidRequest', { message: 'Bucket is missing ObjectLockConfiguration' });
 }
 
-/** Tags given by a header, as a query: `a=b&c=d`. */
+/** Tags given with the request, as a query: `a=b&c=d`. */
 export function tagsOf(call: Call): Record<string, string> | undefined {
-  const text = call.header('x-amz-tagging');
+  const text = saidBy(call).get('x-amz-tagging');
   if (!text) return undefined;
   return checkTags([...new URLSearchParams(text)]);
 }
