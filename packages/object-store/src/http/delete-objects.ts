@@ -4,6 +4,7 @@ import { S3Error } from '../errors.ts';
 import { isKey } from '../names.ts';
 import { childText, parseXml } from '../xml.ts';
 import type { Call } from './call.ts';
+import { isOnlyVersion, isVersionId, versionOf } from './version.ts';
 
 /** Objects that one request may delete. */
 const maxObjects = 1000;
@@ -12,7 +13,7 @@ const atOnce = 100;
 
 export async function deleteObject(call: Call): Promise<void> {
   call.require('s3:DeleteObject');
-  await call.storage.objects.delete(call.bucket, call.key);
+  await deleteVersion(call, call.key, versionOf(call));
   call.answerEmpty(204);
 }
 
@@ -31,24 +32,33 @@ export async function deleteObjects(call: Call): Promise<void> {
   if (root.name !== 'Delete' || objects.length === 0 || objects.length > maxObjects) throw new S3Error('MalformedXML');
   storage.buckets.get(bucket);
   const quiet = childText(root, 'Quiet') === 'true';
-  const keys = objects.map((object) => childText(object, 'Key') ?? '');
+  const named = objects.map((object) => ({ Key: childText(object, 'Key') ?? '', VersionId: childText(object, 'VersionId') }));
   const errors: (S3Error | undefined)[] = [];
-  for (let from = 0; from < keys.length; from += atOnce)
-    errors.push(...(await Promise.all(keys.slice(from, from + atOnce).map((key) => deleteOne(call, key)))));
+  for (let from = 0; from < named.length; from += atOnce)
+    errors.push(...(await Promise.all(named.slice(from, from + atOnce).map((object) => deleteOne(call, object.Key, object.VersionId)))));
   call.answerXml('DeleteResult', {
-    Deleted: quiet ? undefined : keys.filter((_, at) => !errors[at]).map((Key) => ({ Key })),
-    Error: keys.flatMap((Key, at) => (errors[at] ? [{ Code: errors[at].code, Message: errors[at].message, Key, VersionId: '' }] : [])),
+    Deleted: quiet ? undefined : named.filter((_, at) => !errors[at]),
+    Error: named.flatMap(({ Key, VersionId = '' }, at) =>
+      errors[at] ? [{ Code: errors[at].code, Message: errors[at].message, Key, VersionId }] : [],
+    ),
   });
 }
 
 /** @returns why it could not be deleted */
-async function deleteOne(call: Call, key: string): Promise<S3Error | undefined> {
+async function deleteOne(call: Call, key: string, version: string | undefined): Promise<S3Error | undefined> {
   try {
     call.require('s3:DeleteObject', { key });
     if (!isKey(key)) throw new S3Error('XMinioInvalidObjectName');
-    await call.storage.objects.delete(call.bucket, key);
+    if (!isOnlyVersion(version) && !isVersionId(version!)) throw new S3Error('NoSuchVersion');
+    await deleteVersion(call, key, version);
     return undefined;
   } catch (error) {
     return error instanceof S3Error ? error : new S3Error('InternalError', { cause: error });
   }
+}
+
+/** A version that is not there is as good as deleted; the object as it is now must stay. */
+async function deleteVersion(call: Call, key: string, version: string | undefined): Promise<void> {
+  if (isOnlyVersion(version)) await call.storage.objects.delete(call.bucket, key);
+  else call.storage.buckets.get(call.bucket);
 }

@@ -5,6 +5,7 @@ import type { Call } from './call.ts';
 import { isWanted } from './conditions.ts';
 import { objectHeaders } from './metadata.ts';
 import { requestedRange, type ByteRange } from './range.ts';
+import { checkVersion } from './version.ts';
 
 /** GET and HEAD. */
 export async function getObject(call: Call): Promise<void> {
@@ -61,15 +62,6 @@ async function send(response: ServerResponse, source: AsyncIterable<Buffer>): Pr
     before = written;
   }
   response.end();
-}
-
-/** There is one version of each object, called null. @throws S3Error `NoSuchVersion`, `InvalidArgument` */
-export function checkVersion(call: Call): void {
-  const version = call.query.get('versionId');
-  if (version === undefined || version === '' || version === 'null') return;
-  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(version))
-    throw new S3Error('InvalidArgument', { message: 'Invalid version id specified' });
-  throw new S3Error('NoSuchVersion');
 }
 
 export function noSuchKey(call: Call): S3Error {

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { afterAll, describe, expect, it } from 'vitest';
 import { startObjectStore } from '../object-store.ts';
-import { send, signedHeaders, signedRequest, type RawRequest } from '../test-client.fixture.ts';
+import { md5, send, signedHeaders, signedRequest, type RawRequest } from '../test-client.fixture.ts';
 import { credentials, useStore } from '../test-store.fixture.ts';
 
 const logged: string[] = [];
@@ -69,6 +69,27 @@ it('describes to HEAD what a header cannot hold as it is', async () => {
   const beyondLatin1 = String(await described('//%E2%82%AC'));
   expect(Buffer.from(beyondLatin1, 'latin1').toString()).toBe(`"An unsupported API call for method: HEAD at '//€'"`);
   expect((await signed({ method: 'HEAD', path: '/web/none' })).headers['x-minio-error-desc']).toMatch(/^"The specified .* not exist\.?"$/);
+});
+
+it('deletes no object for a version that is not its own', async () => {
+  const path = '/web/versioned';
+  const id = '00000000-0000-4000-8000-000000000000';
+  await signed({ method: 'PUT' });
+  await signed({ method: 'PUT', path, body: 'x' });
+  expect(await signed({ method: 'DELETE', path, query: { versionId: 'x' } })).toMatchObject({ status: 400, code: 'InvalidArgument' });
+  expect(await signed({ method: 'DELETE', path, query: { versionId: id } })).toMatchObject({ status: 204 });
+  const deletion = (version: string) => {
+    const body = `<Delete><Object><Key>versioned</Key><VersionId>${version}</VersionId></Object></Delete>`;
+    return signed({ method: 'POST', query: { delete: '' }, headers: { 'content-md5': md5(body) }, body });
+  };
+  expect((await deletion(id)).body.toString()).toContain(`<Deleted><Key>versioned</Key><VersionId>${id}</VersionId></Deleted>`);
+  expect((await deletion('x')).body.toString()).toMatch(/<Error><Code>NoSuchVersion<.*<VersionId>x<\/VersionId><\/Error>/);
+  expect((await signed({ path })).body.toString()).toBe('x');
+  expect((await deletion('null')).body.toString()).toContain('<Deleted><Key>versioned</Key><VersionId>null</VersionId></Deleted>');
+  expect(await signed({ path })).toMatchObject({ status: 404 });
+  await signed({ method: 'PUT', path, body: 'x' });
+  expect(await signed({ method: 'DELETE', path, query: { versionId: 'null' } })).toMatchObject({ status: 204 });
+  expect(await signed({ path })).toMatchObject({ status: 404 });
 });
 
 describe('to web pages', () => {

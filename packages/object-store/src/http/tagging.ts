@@ -1,8 +1,9 @@
 import { S3Error } from '../errors.ts';
 import { childText, parseXml, xmlElement, xmlHeader } from '../xml.ts';
 import type { Call } from './call.ts';
-import { checkVersion, noSuchKey } from './get-object.ts';
+import { noSuchKey } from './get-object.ts';
 import { checkTags } from './metadata.ts';
+import { checkVersion } from './version.ts';
 
 export async function getTagging(call: Call): Promise<void> {
   call.require('s3:GetObjectTagging');
