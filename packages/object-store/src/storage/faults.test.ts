@@ -1,12 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startObjectStore, type ObjectStore } from '../object-store.ts';
 import { signedRequest, type RawRequest } from '../test-client.fixture.ts';
 import { credentials, useStore } from '../test-store.fixture.ts';
+import { UnsettledCommit } from './index-database.ts';
+import { Storage } from './storage.ts';
 
 const canMount = process.platform === 'linux' && process.getuid?.() === 0;
 
@@ -59,6 +62,56 @@ describe.skipIf(!canMount)('on a disk that is full (needs root, to mount a small
     await expect.poll(async () => (await signed({ method: 'PUT', path: `/full/large-${count}`, body: large })).status).toBe(200);
     expect((await signed({ path: '/full/kept' })).body.equals(small)).toBe(true);
   }, 120_000);
+});
+
+describe.skipIf(!canMount)('a commit of which nobody knows whether it came to be (needs root, to mount a small disk)', () => {
+  it('leaves the file that it names to the sweep of the next start', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'kip-unsettled-'));
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=16m', 'tmpfs', folder]);
+    const logged: string[] = [];
+    const files = async () =>
+      (await readdir(join(folder, 'data', 'blobs'), { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).length;
+    try {
+      let storage = await Storage.open(join(folder, 'data'), () => {});
+      await storage.buckets.create('small');
+      const stored = await storage.objects.contents.store(Readable.from([randomBytes(100_000)]));
+      const record = { etag: 'x', size: stored.size, modified: 0, content: stored.content, headers: {}, user: {} };
+      await writeFile(join(folder, 'others'), Buffer.alloc(32 << 20)).catch(() => {});
+      const large = { key: 'large', value: Buffer.alloc(1 << 20) };
+      await expect(storage.objects.put('small', 'one', stored, record, () => {}, [large])).rejects.toBeInstanceOf(UnsettledCommit);
+      expect(await files()).toBe(1);
+      await rm(join(folder, 'others'));
+      expect(await storage.objects.find('small', 'one')).toBeUndefined();
+      await storage.close();
+      storage = await Storage.open(join(folder, 'data'), (line) => logged.push(line));
+      await storage.close();
+      expect([await files(), logged]).toEqual([0, ['removed 1 unfinished files']]);
+    } finally {
+      execFileSync('umount', ['-l', folder]);
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+});
+
+describe('a file that is missing', () => {
+  const { account, folder } = useStore();
+  const signed = (options: Partial<RawRequest>) => signedRequest(account(), { method: 'GET', path: '/torn', ...options });
+
+  it('is said to be so, and stands in the way of nothing else', async () => {
+    await signed({ method: 'PUT' });
+    await signed({ method: 'PUT', path: '/torn/file', body: randomBytes(100_000) });
+    await signed({ method: 'PUT', path: '/torn/other', body: 'other' });
+    const blobs = join(folder(), 'blobs');
+    for (const entry of await readdir(blobs, { recursive: true, withFileTypes: true }))
+      if (entry.isFile()) await rm(join(entry.parentPath, entry.name));
+    const unreadable = { status: 503, code: 'SlowDownRead' };
+    expect(await signed({ path: '/torn/file' })).toMatchObject(unreadable);
+    expect(await signed({ method: 'HEAD', path: '/torn/file' })).toMatchObject({ status: 503 });
+    expect(await signed({ method: 'PUT', path: '/torn/copy', headers: { 'x-amz-copy-source': '/torn/file' } })).toMatchObject(unreadable);
+    expect((await signed({ path: '/torn/other' })).body.toString()).toBe('other');
+    expect(await signed({ method: 'PUT', path: '/torn/file', body: 'new' })).toMatchObject({ status: 200 });
+    expect((await signed({ path: '/torn/file' })).body.toString()).toBe('new');
+  }, 20_000);
 });
 
 describe('many at once', () => {

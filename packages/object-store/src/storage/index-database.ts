@@ -11,6 +11,12 @@ export interface Change {
   value?: Buffer;
 }
 
+/**
+ * A commit failed and nobody can tell yet whether it is part of the log all the same. The files that it names must stay; those that turn out
+ * to be nobody's are swept away at the next start.
+ */
+export class UnsettledCommit extends S3Error {}
+
 interface Pending {
   changes: readonly Change[];
   resolve: () => void;
@@ -79,7 +85,7 @@ export class IndexDatabase {
     }
   }
 
-  /** All of `changes` or nothing, durably. @throws S3Error `XMinioStorageFull` */
+  /** All of `changes` or nothing, durably. @throws S3Error `XMinioStorageFull`, {@link UnsettledCommit} */
   commit(changes: readonly Change[]): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ changes, resolve, reject });
@@ -96,8 +102,10 @@ export class IndexDatabase {
     while (this.#queue.length > 0) {
       const batch = this.#queue;
       this.#queue = [];
+      let isBegun = false;
       try {
         const level = await this.#open();
+        isBegun = true;
         await level.batch(
           batch.flatMap(({ changes }) =>
             changes.map(({ key, value }) => (value === undefined ? { type: 'del' as const, key } : { type: 'put' as const, key, value })),
@@ -107,20 +115,19 @@ export class IndexDatabase {
         for (const { resolve } of batch) resolve();
       } catch (error) {
         this.#healthy = false;
-        await this.#settle(batch, error);
+        if (isBegun) await this.#settle(batch, error);
+        else for (const { reject } of batch) reject(asFailure(error));
       }
     }
   }
 
   /** After a failed write: opens the log again, which settles what is part of it. */
   async #settle(batch: readonly Pending[], error: unknown): Promise<void> {
-    const opened = await this.#reopen().then(
-      () => true,
-      () => false,
-    );
     for (const { changes, resolve, reject } of batch) {
-      if (opened && (await this.#landed(changes).catch(() => false))) resolve();
-      else reject(isDiskFull(error) ? new S3Error('XMinioStorageFull', { cause: error }) : error);
+      const landed = await this.#landed(changes).catch(() => undefined);
+      if (landed) resolve();
+      else if (landed === false) reject(asFailure(error));
+      else reject(new UnsettledCommit(isDiskFull(error) ? 'XMinioStorageFull' : 'InternalError', { cause: error }));
     }
   }
 
@@ -143,6 +150,10 @@ export class IndexDatabase {
     const found = await this.getMany(changes.map(({ key }) => key));
     return changes.every(({ value }, at) => (value === undefined ? found[at] === undefined : found[at]?.equals(value) === true));
   }
+}
+
+function asFailure(error: unknown): unknown {
+  return isDiskFull(error) ? new S3Error('XMinioStorageFull', { cause: error }) : error;
 }
 
 function rangeIterator(level: Level, gte: Buffer, lt: Buffer) {

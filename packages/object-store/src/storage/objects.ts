@@ -1,7 +1,8 @@
+import { S3Error } from '../errors.ts';
 import type { Blobs } from './blobs.ts';
 import type { Buckets } from './buckets.ts';
 import type { Contents, OpenContent, Stored } from './contents.ts';
-import type { Change, IndexDatabase } from './index-database.ts';
+import { UnsettledCommit, type Change, type IndexDatabase } from './index-database.ts';
 import { NamedLocks } from './locks.ts';
 import { decode, encode, keys, type ObjectRecord } from './records.ts';
 
@@ -30,18 +31,24 @@ export class Objects {
     return value && decode<ObjectRecord>(value);
   }
 
-  /** Runs `read` with an object and its bytes, which stay as they are until it is done. */
+  /** Runs `read` with an object and its bytes, which stay as they are until it is done. @throws S3Error `SlowDownRead` */
   async read<Result>(
     bucket: string,
     key: string,
     read: (record: ObjectRecord | undefined, content: OpenContent | undefined) => Promise<Result>,
   ): Promise<Result> {
+    let missing: string | undefined;
     for (;;) {
       const record = await this.find(bucket, key);
       if (!record) return await read(undefined, undefined);
       const content = await this.contents.open(record.content, record.size);
-      // Replaced between the two looks: look again.
-      if (!content) continue;
+      if (!content) {
+        // Replaced between the two looks: look again. What is still the same was not replaced but lost.
+        if (record.content.id === missing)
+          throw new S3Error('SlowDownRead', { cause: new Error(`the bytes of ${JSON.stringify(`${bucket}/${key}`)} are missing`) });
+        missing = record.content.id;
+        continue;
+      }
       try {
         return await read(record, content);
       } finally {
@@ -68,7 +75,7 @@ export class Objects {
         return { changes: [...stored.changes, ...more, { key: keys.object(bucket, key), value: encode(record) }], replaced: existing };
       });
     } catch (error) {
-      this.#blobs.free(stored.blobs);
+      if (!(error instanceof UnsettledCommit)) this.#blobs.free(stored.blobs);
       throw error;
     }
   }

@@ -3,7 +3,7 @@ import { S3Error } from '../errors.ts';
 import type { Blobs } from './blobs.ts';
 import type { Buckets } from './buckets.ts';
 import type { Stored } from './contents.ts';
-import type { Change, IndexDatabase } from './index-database.ts';
+import { UnsettledCommit, type Change, type IndexDatabase } from './index-database.ts';
 import { NamedLocks } from './locks.ts';
 import { decode, encode, keys, type PartRecord, type UploadRecord } from './records.ts';
 
@@ -69,7 +69,7 @@ export class Uploads {
         this.#blobs.free(old);
       });
     } catch (error) {
-      this.#blobs.free(stored.blobs);
+      if (!(error instanceof UnsettledCommit)) this.#blobs.free(stored.blobs);
       throw error;
     }
   }
