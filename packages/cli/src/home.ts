@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { KipError } from '@skipper/api';
 
 /** Where kip keeps what is this user's. */
 export function kipHome(): string {
@@ -15,24 +16,60 @@ export function enginesFolder(): string {
   return process.getuid?.() === 0 ? '/var/lib/kip/engines' : join(kipHome(), 'engines');
 }
 
+/** The name under which the embedded cluster is chosen. */
+export const embeddedName = 'embedded';
+
+/** What `kip cluster use` chose. */
 interface Settings {
-  /** The context that `kip cluster use` chose; `embedded` is the embedded cluster. */
   context?: string;
-  /** The kubeconfig that has it, when it was not KUBECONFIG's. */
-  kubeconfig?: string;
+  /** The kubeconfigs that it was found in, as paths from the root: names of contexts are alike everywhere. None for the embedded cluster. */
+  kubeconfigs?: string[];
 }
 
+const settingsFile = (): string => join(kipHome(), 'config.json');
+
+/** @throws KipError `damaged`: to go on without them could mean another cluster. */
 export function readSettings(): Settings {
+  let text: string;
   try {
-    return JSON.parse(readFileSync(join(kipHome(), 'config.json'), 'utf8')) as Settings;
-  } catch {
-    return {};
+    text = readFileSync(settingsFile(), 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return {};
+    throw unusable(`cannot be read (${code})`, error);
   }
+  let settings: unknown;
+  try {
+    settings = JSON.parse(text);
+  } catch (error) {
+    throw unusable('is not valid JSON', error);
+  }
+  if (!isSettings(settings)) throw unusable('does not say which cluster was chosen');
+  return settings;
+}
+
+function isSettings(value: unknown): value is Settings {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const { context, kubeconfigs } = value as { context?: unknown; kubeconfigs?: unknown };
+  if (context === undefined || context === embeddedName) return true;
+  return (
+    typeof context === 'string' &&
+    Array.isArray(kubeconfigs) &&
+    kubeconfigs.length > 0 &&
+    kubeconfigs.every((file) => typeof file === 'string')
+  );
+}
+
+function unusable(why: string, cause?: unknown): KipError {
+  return new KipError('damaged', `${settingsFile()} ${why}.`, {
+    hint: 'Choose the cluster again with "kip cluster use", which writes that file anew, or name it with --context or --kubeconfig.',
+    cause,
+  });
 }
 
 export function writeSettings(settings: Settings): void {
   mkdirSync(kipHome(), { recursive: true, mode: 0o700 });
-  const file = join(kipHome(), 'config.json');
+  const file = settingsFile();
   writeFileSync(`${file}.new`, `${JSON.stringify(settings, undefined, 2)}\n`, { mode: 0o600 });
   renameSync(`${file}.new`, file);
 }

@@ -1,15 +1,14 @@
 import { existsSync } from 'node:fs';
 import { KipError } from '@skipper/api';
 import { createClient, inClusterConfig, loadKubeconfig, resolveCluster, type Cluster, type KubeClient } from '@skipper/kube';
-import { embeddedKubeconfig, readSettings } from './home.ts';
+import { embeddedKubeconfig, embeddedName, readSettings } from './home.ts';
 import type { GlobalOptions } from './options.ts';
-
-export const embeddedName = 'embedded';
 
 export interface Target {
   client: KubeClient;
-  /** How messages name the cluster. */
+  /** How messages name the cluster. With its server: names of contexts are alike everywhere. */
   name: string;
+  context: string;
   embedded: boolean;
 }
 
@@ -19,21 +18,31 @@ export interface Target {
  */
 export async function targetCluster(options: GlobalOptions): Promise<Target> {
   const { cluster, embedded } = await chooseCluster(options);
-  return { client: createClient(cluster), name: embedded ? 'the embedded cluster' : `cluster "${cluster.context}"`, embedded };
+  const { context, server } = cluster;
+  return { client: createClient(cluster), name: embedded ? 'the embedded cluster' : `cluster "${context}" (${server})`, context, embedded };
+}
+
+/** A context, or the current one, of these kubeconfigs, or of those that KUBECONFIG lists. */
+export interface Choice {
+  context?: string;
+  kubeconfigs?: string[];
+}
+
+/** @returns undefined when nobody has chosen. @throws KipError `damaged` */
+export function choiceOf(options: GlobalOptions): Choice | typeof embeddedName | undefined {
+  const { context, kubeconfig } = options;
+  if (kubeconfig !== undefined) return { context, kubeconfigs: [kubeconfig] };
+  if (context !== undefined) return context === embeddedName ? embeddedName : { context };
+  const settings = readSettings();
+  if (settings.context !== undefined) return settings.context === embeddedName ? embeddedName : settings;
+  return process.env['KUBECONFIG'] ? {} : undefined;
 }
 
 async function chooseCluster(options: GlobalOptions): Promise<{ cluster: Cluster; embedded: boolean }> {
-  const fromFiles = async (files: string[] | undefined, context: string | undefined): Promise<{ cluster: Cluster; embedded: boolean }> => ({
-    cluster: resolveCluster(await loadKubeconfig(files ? { files } : {}), context),
-    embedded: false,
-  });
-  if (options.kubeconfig !== undefined) return fromFiles([options.kubeconfig], options.context);
-  if (options.context !== undefined && options.context !== embeddedName) return fromFiles(undefined, options.context);
-  const chosen = options.context ?? readSettings().context;
-  if (chosen !== undefined && chosen !== embeddedName)
-    return fromFiles(readSettings().kubeconfig ? [readSettings().kubeconfig!] : undefined, chosen);
-  if (chosen === undefined && process.env['KUBECONFIG']) return fromFiles(undefined, undefined);
-  const inside = chosen === undefined ? inClusterConfig() : undefined;
+  const choice = choiceOf(options);
+  if (choice !== undefined && choice !== embeddedName)
+    return { cluster: resolveCluster(await loadKubeconfig({ files: choice.kubeconfigs }), choice.context), embedded: false };
+  const inside = choice === undefined ? inClusterConfig() : undefined;
   if (inside) return { cluster: inside, embedded: false };
   if (existsSync(embeddedKubeconfig()))
     return { cluster: resolveCluster(await loadKubeconfig({ files: [embeddedKubeconfig()] })), embedded: true };

@@ -2,9 +2,10 @@ import { childNames, scopeOf, statefulServices } from '@skipper/api';
 import { openTunnel } from '@skipper/kube';
 import { colors, note, print, startProgress } from '../output.ts';
 import { ensureRunning } from '../embedded-process.ts';
+import { embeddedName } from '../home.ts';
 import type { GlobalOptions } from '../options.ts';
 import { connectionOf, connectionText } from '../services.ts';
-import { embeddedName, withCluster } from '../target-cluster.ts';
+import { withCluster } from '../target-cluster.ts';
 import { isServiceReady, waitForService } from '../wait.ts';
 import { addService } from './service/add.ts';
 

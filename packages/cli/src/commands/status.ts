@@ -8,7 +8,7 @@ import { withCluster } from '../target-cluster.ts';
 
 /** `kip status` */
 export async function status(options: GlobalOptions & OutputOptions): Promise<void> {
-  await withCluster(options, async ({ client, name, embedded }) => {
+  await withCluster(options, async ({ client, name, context, embedded }) => {
     const version = JSON.parse((await client.raw('GET', '/version')).body) as { gitVersion: string };
     const lease = await client.find(leases, 'skipper-operator', { namespace: 'skipper-system' });
     const none = (error: unknown): { items: [] } => {
@@ -19,7 +19,7 @@ export async function status(options: GlobalOptions & OutputOptions): Promise<vo
     const running = embedded ? findRunning() : undefined;
     const memory = running && residentBytes(running.pid);
     const data = {
-      cluster: name,
+      cluster: embedded ? name : `cluster "${context}"`,
       server: client.server,
       kubernetes: version.gitVersion,
       operator: lease?.spec?.holderIdentity || null,
@@ -32,7 +32,7 @@ export async function status(options: GlobalOptions & OutputOptions): Promise<vo
     };
     if (await printData(options, data)) return;
     const lines: [string, string][] = [
-      ['Cluster', `${name} (${data.server})`],
+      ['Cluster', `${data.cluster} (${data.server})`],
       ['Version', data.kubernetes],
       ['Operator', data.operator ?? 'none; start one with "kip operator"'],
       ['Services', `${data.services}, ${data.ready} ready`],

@@ -1,10 +1,9 @@
-import { resolve } from 'node:path';
+import { existsSync } from 'node:fs';
 import { KipError } from '@skipper/api';
 import { loadKubeconfig, resolveCluster } from '@skipper/kube';
-import { writeSettings } from '../../home.ts';
+import { embeddedName, writeSettings } from '../../home.ts';
 import { note } from '../../output.ts';
 import type { GlobalOptions } from '../../options.ts';
-import { embeddedName } from '../../target-cluster.ts';
 
 /** `kip cluster use` */
 export async function useCluster(name: string | undefined, options: GlobalOptions & { unset?: boolean }): Promise<void> {
@@ -19,6 +18,6 @@ export async function useCluster(name: string | undefined, options: GlobalOption
   }
   const kubeconfig = await loadKubeconfig(options.kubeconfig ? { files: [options.kubeconfig] } : {});
   const { server } = resolveCluster(kubeconfig, name);
-  writeSettings({ context: name, ...(options.kubeconfig ? { kubeconfig: resolve(options.kubeconfig) } : {}) });
+  writeSettings({ context: name, kubeconfigs: kubeconfig.files.filter((file) => existsSync(file)) });
   note(`Commands talk to cluster "${name}" (${server}) from now on.`);
 }
