@@ -6,6 +6,8 @@ export async function run(argv: string[]): Promise<number> {
   // A reader that goes away, such as head, is no failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0);
+    process.stderr.write(`Error: the output cannot be written (${error.code}).\n`);
+    process.exit(1);
   });
   try {
     await buildProgram(argv).parseAsync(argv, { from: 'user' });
