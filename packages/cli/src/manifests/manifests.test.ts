@@ -47,6 +47,17 @@ spec:
     expect(normalForm(app, { namespace: true }).metadata?.namespace).toBe('shop-test');
   });
 
+  it('keeps what users ask of an engine, and leaves out what was asked once', async () => {
+    const option = { 'skipper.dev/opensearch-security': 'disabled' };
+    const metadata = { name: 'search', annotations: { ...option, 'skipper.dev/delete-data': 'x', 'skipper.dev/applied': 'x' } };
+    const exported = normalForm({ apiVersion, kind: 'StatefulService', metadata, spec: { type: 'opensearch' } }, { namespace: false });
+    expect(exported.metadata?.annotations).toEqual(option);
+    const [applied] = checked(await parseManifests(stringify(exported), 'x.yaml'), 'default');
+    expect(normalForm(applied!, { namespace: false })).toEqual(exported);
+    const without = { ...exported, metadata: { name: 'search' } } as Managed;
+    expect(differences(normalForm(without, { namespace: false }), exported)).toEqual(['metadata.annotations']);
+  });
+
   it('is the same of itself', () => {
     const once = normalForm(app, { namespace: false });
     expect(normalForm(once, { namespace: false })).toEqual(once);

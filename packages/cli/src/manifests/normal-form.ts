@@ -1,12 +1,16 @@
-import { apiVersionOf, apps, statefulServices, type App, type KubeObject, type StatefulService } from '@skipper/api';
+import { annotations, apiVersionOf, apps, statefulServices, type App, type KubeObject, type StatefulService } from '@skipper/api';
 
 export type Managed = StatefulService | App;
 
 /** In this order, and what is not named after them by the alphabet. */
 const order = ['apiVersion', 'kind', 'metadata', 'spec', 'name', 'namespace', 'service', 'type', 'version', 'image', 'command', 'args'];
 
-/** Written by machines: meant for the object that has them and no other. */
-const machines = /^(kubectl\.kubernetes\.io|deployment\.kubernetes\.io|skipper\.dev)\//;
+/**
+ * Written by machines: meant for the object that has them and no other. Of our own only those: `skipper.dev/<type>-<option>` is what a user
+ * asks of an engine.
+ */
+const isOfMachines = (key: string): boolean =>
+  /^(kubectl|deployment)\.kubernetes\.io\//.test(key) || (Object.values(annotations) as string[]).includes(key);
 
 /** What the API server fills in by itself. */
 const defaults: Record<string, unknown> = { replicas: 1 };
@@ -16,7 +20,7 @@ export function normalForm(object: Managed, { namespace }: { namespace: boolean 
   const type = object.kind === apps.kind ? apps : statefulServices;
   const { metadata = {}, spec } = object;
   const labels = byPeople(metadata.labels);
-  const annotations = byPeople(metadata.annotations);
+  const notes = byPeople(metadata.annotations);
   return {
     apiVersion: apiVersionOf(type),
     kind: type.kind,
@@ -24,14 +28,14 @@ export function normalForm(object: Managed, { namespace }: { namespace: boolean 
       name: metadata.name!,
       ...(namespace && metadata.namespace !== undefined ? { namespace: metadata.namespace } : {}),
       ...(labels && { labels }),
-      ...(annotations && { annotations }),
+      ...(notes && { annotations: notes }),
     },
     spec: inOrder(Object.fromEntries(Object.entries(spec).filter(([key, value]) => value !== defaults[key]))),
   } as Managed;
 }
 
 function byPeople(entries: Record<string, string> | undefined): Record<string, string> | undefined {
-  const kept = Object.entries(entries ?? {}).filter(([key]) => !machines.test(key));
+  const kept = Object.entries(entries ?? {}).filter(([key]) => !isOfMachines(key));
   return kept.length > 0 ? Object.fromEntries(kept.sort(([a], [b]) => (a < b ? -1 : 1))) : undefined;
 }
 
