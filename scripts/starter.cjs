@@ -1,8 +1,12 @@
 'use strict';
 // Starts kip. In the words of old Nodes, so that they can say what is wrong; `PROGRAM` and `COMMANDS` are replaced when kip is built.
 var version = process.versions.node.split('.');
-if (version[0] < 20 || (version[0] === '20' && version[1] < 19)) {
-  process.stderr.write('Error: kip needs Node 20.19 or newer, this is ' + process.version + '.\n  See https://nodejs.org.\n');
+if (!(version[0] >= 24 || (version[0] === '22' && version[1] >= 12) || (version[0] === '20' && version[1] >= 19))) {
+  process.stderr.write(
+    'Error: kip needs Node 24 or newer, 22.12 or newer of 22, or 20.19 or newer of 20; this is ' +
+      process.version +
+      '.\n  Install Node 24: https://nodejs.org.\n',
+  );
   process.exit(1);
 }
 var fs = require('fs');
