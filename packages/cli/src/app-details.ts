@@ -1,6 +1,6 @@
 import type { App } from '@skipper/api';
 import { appSummaryOf, whatRuns, type AppSummary } from './apps.ts';
-import { table } from './output.ts';
+import { printable, table } from './output.ts';
 
 /** What `kip app info` shows, for programs. */
 export function appDetails(
@@ -39,7 +39,7 @@ export function appText(app: App): string {
     ...(summary.address === undefined ? [] : [['Address', summary.address] as [string, string]]),
     ...(summary.url === undefined ? [] : [['URL', summary.url] as [string, string]]),
   ];
-  const text = lines.map(([label, value]) => `  ${`${label}:`.padEnd(9)} ${value}`).join('\n');
+  const text = lines.map(([label, value]) => `  ${`${label}:`.padEnd(9)} ${printable(value)}`).join('\n');
   const bindings = bindingDetails(app);
   if (bindings.length === 0) return text;
   const rows = bindings.map(({ service, database = '-', username = '-', ready, reason }) => [

@@ -1,6 +1,7 @@
 import { KipError } from '@skipper/api';
 import { KubeError } from '@skipper/kube';
 import pc from 'picocolors';
+import { printable } from './output.ts';
 
 /** What a failed request means to the user. */
 function meaningOf(error: KubeError): KipError {
@@ -22,19 +23,22 @@ function meaningOf(error: KubeError): KipError {
   return new KipError('invalid', message, { cause: error });
 }
 
+/** Messages of our own may have several lines. */
+const printableLines = (text: string): string => text.split('\n').map(printable).join('\n');
+
 /** Says on stderr what went wrong and the mend. @returns the exit code. */
 export function explain(error: unknown, verbose: boolean): number {
   const known = error instanceof KubeError ? meaningOf(error) : error;
   const colors = pc.createColors(pc.isColorSupported && process.stderr.isTTY === true);
   if (!(known instanceof KipError)) {
     process.stderr.write(
-      `${colors.red('Error:')} ${(error as Error)?.message ?? String(error)}\n  This is a bug of kip; with --verbose it says more.\n`,
+      `${colors.red('Error:')} ${printableLines((error as Error)?.message ?? String(error))}\n  This is a bug of kip; with --verbose it says more.\n`,
     );
-    if (verbose) process.stderr.write(`${(error as Error)?.stack ?? ''}\n`);
+    if (verbose) process.stderr.write(`${printableLines((error as Error)?.stack ?? '')}\n`);
     return 1;
   }
-  process.stderr.write(`${colors.red('Error:')} ${known.message}\n`);
-  if (known.hint) process.stderr.write(`  ${known.hint}\n`);
-  if (verbose) process.stderr.write(`${known.stack ?? ''}\n`);
+  process.stderr.write(`${colors.red('Error:')} ${printableLines(known.message)}\n`);
+  if (known.hint) process.stderr.write(`  ${printableLines(known.hint)}\n`);
+  if (verbose) process.stderr.write(`${printableLines(known.stack ?? '')}\n`);
   return known.code === 'usage' ? 2 : 1;
 }

@@ -4,6 +4,16 @@ import type { OutputOptions } from './options.ts';
 /** Colours for stdout and stderr, where a person looks. */
 export const colors = pc.createColors(pc.isColorSupported && process.stdout.isTTY === true);
 
+const escapes: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+
+/**
+ * What others wrote, on one line: names, messages and values are theirs, and what is in them could move the cursor, hide what stands above
+ * or name another window.
+ */
+export function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, (character) => escapes[character] ?? `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}
+
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
@@ -20,8 +30,9 @@ export async function printData({ output }: OutputOptions, data: unknown): Promi
   return output !== 'text';
 }
 
-/** Columns as wide as their widest cell, two spaces before the first. */
-export function table(rows: readonly (readonly string[])[], gap = 3, least: readonly number[] = []): string {
+/** Columns as wide as their widest cell, two spaces before the first. Cells are made {@link printable}. */
+export function table(contents: readonly (readonly string[])[], gap = 3, least: readonly number[] = []): string {
+  const rows = contents.map((row) => row.map(printable));
   const widths = rows[0]!.map((_, column) => Math.max(least[column] ?? 0, ...rows.map((row) => row[column]!.length)));
   return rows
     .map((row) =>
@@ -31,6 +42,7 @@ export function table(rows: readonly (readonly string[])[], gap = 3, least: read
 }
 
 export interface Progress {
+  /** What is said is made {@link printable}. */
   update(text: string): void;
   done(): void;
 }
@@ -43,7 +55,7 @@ export function startProgress(): Progress {
   if (process.stderr.isTTY !== true) {
     return {
       update(text) {
-        if (text !== current) note(`  ${text}`);
+        if (text !== current) note(`  ${printable(text)}`);
         current = text;
       },
       done: () => undefined,
@@ -57,7 +69,7 @@ export function startProgress(): Progress {
   const timer = setInterval(draw, 100);
   return {
     update(text) {
-      current = text;
+      current = printable(text);
       draw();
     },
     done() {

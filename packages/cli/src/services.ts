@@ -13,6 +13,7 @@ import {
 import { engineOf, type Connection } from '@skipper/engines';
 import type { KubeClient } from '@skipper/kube';
 import type { ScopeOptions } from './options.ts';
+import { printable } from './output.ts';
 import { stateOf } from './reporting.ts';
 
 /** The project and environment of a command. */
@@ -76,7 +77,7 @@ export function connectionLines(service: StatefulService, connection: Connection
 
 export function connectionText(service: StatefulService, connection: Connection): string {
   return connectionLines(service, connection)
-    .map(({ label, value }) => `  ${`${label}:`.padEnd(9)} ${value}`)
+    .map(({ label, value }) => `  ${`${label}:`.padEnd(9)} ${printable(value)}`)
     .join('\n');
 }
 

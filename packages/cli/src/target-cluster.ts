@@ -3,6 +3,7 @@ import { KipError } from '@skipper/api';
 import { createClient, inClusterConfig, loadKubeconfig, resolveCluster, type Cluster, type KubeClient } from '@skipper/kube';
 import { embeddedKubeconfig, embeddedName, readSettings } from './home.ts';
 import type { GlobalOptions } from './options.ts';
+import { printable } from './output.ts';
 
 export interface Target {
   client: KubeClient;
@@ -19,7 +20,12 @@ export interface Target {
 export async function targetCluster(options: GlobalOptions): Promise<Target> {
   const { cluster, embedded } = await chooseCluster(options);
   const { context, server } = cluster;
-  return { client: createClient(cluster), name: embedded ? 'the embedded cluster' : `cluster "${context}" (${server})`, context, embedded };
+  return {
+    client: createClient(cluster),
+    name: embedded ? 'the embedded cluster' : printable(`cluster "${context}" (${server})`),
+    context,
+    embedded,
+  };
 }
 
 /** A context, or the current one, of these kubeconfigs, or of those that KUBECONFIG lists. */

@@ -12,7 +12,7 @@ import {
   type StatefulService,
 } from '@skipper/api';
 import { createInformer, type KubeClient } from '@skipper/kube';
-import { startProgress, type Progress } from './output.ts';
+import { printable, startProgress, type Progress } from './output.ts';
 
 /** How long an object may say that it waits for a person before that is believed, in ms: what it saw may just have been mended. */
 const stalledMs = 3_000;
@@ -53,7 +53,7 @@ export async function waitFor<T extends Reporting>(client: KubeClient, waited: W
         );
       }, timeoutSeconds * 1000);
       const look = (now: T | undefined): void => {
-        last = findCondition(now?.status?.conditions, conditionTypes.ready)?.message ?? last;
+        last = printable(findCondition(now?.status?.conditions, conditionTypes.ready)?.message ?? last);
         if (last) progress.update(last);
         if (done(now)) return resolve(now);
         if (!isStalled(now)) {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { apps, conditionTypes, findCondition, leases, statefulServices, type App, type StatefulService } from '@skipper/api';
 import { hasReason } from '@skipper/kube';
 import { findRunning } from '../embedded-process.ts';
-import { print, printData } from '../output.ts';
+import { print, printable, printData } from '../output.ts';
 import type { GlobalOptions, OutputOptions } from '../options.ts';
 import { withCluster } from '../target-cluster.ts';
 
@@ -39,7 +39,7 @@ export async function status(options: GlobalOptions & OutputOptions): Promise<vo
       ['Apps', `${data.apps}, ${data.readyApps} ready`],
       ...(running ? [['Process', `${running.pid}${memory ? `, ${Math.round(memory / 1e6)} MB` : ''}`] as [string, string]] : []),
     ];
-    print(lines.map(([label, value]) => `  ${`${label}:`.padEnd(10)} ${value}`).join('\n'));
+    print(lines.map(([label, value]) => `  ${`${label}:`.padEnd(10)} ${printable(value)}`).join('\n'));
   });
 }
 

@@ -1,7 +1,7 @@
 import { childNames } from '@skipper/api';
 import { engineOf } from '@skipper/engines';
 import { openTunnel } from '@skipper/kube';
-import { colors, note, print } from '../output.ts';
+import { colors, note, print, printable } from '../output.ts';
 import type { ScopeOptions } from '../options.ts';
 import { requireService, scopeOfOptions } from '../services.ts';
 import { stopRequested } from '../stop-requested.ts';
@@ -22,7 +22,7 @@ export async function tunnel(name: string, options: TunnelCommandOptions): Promi
       pod: childNames.pod(name),
       port,
       localPort: options.localPort ?? port,
-      onNotice: (message) => note(`  ${message}`),
+      onNotice: (message) => note(`  ${printable(message)}`),
     });
     print(`  ${colors.green('✔')}  Tunnel open: localhost:${opened.localPort} → ${name} (${service.spec.type})`);
     print('  Press Ctrl+C to close');

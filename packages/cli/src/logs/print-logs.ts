@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { KipError, pods } from '@skipper/api';
 import { createInformer, KubeError, type KubeClient } from '@skipper/kube';
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
-import { colors, note } from '../output.ts';
+import { colors, note, printable } from '../output.ts';
 import { stopRequested } from '../stop-requested.ts';
 import { podLog } from './pod-log.ts';
 
@@ -48,7 +48,7 @@ export async function printLogs(client: KubeClient, selection: Selection, option
     } catch (error) {
       // Its neighbours have printed something all the same.
       if (!(error instanceof KubeError) || error.code !== 400) throw error;
-      note(`  ${name}: ${error.message}`);
+      note(`  ${name}: ${printable(error.message)}`);
     }
   }
 }
@@ -96,7 +96,7 @@ async function follow(client: KubeClient, name: string, settings: Parameters<typ
   try {
     for await (const line of podLog(client, name, settings)) await write(severalPods() ? name : undefined, line);
   } catch (error) {
-    if (!settings.signal.aborted) note(`  ${name}: ${(error as Error).message}`);
+    if (!settings.signal.aborted) note(`  ${name}: ${printable((error as Error).message)}`);
   }
 }
 

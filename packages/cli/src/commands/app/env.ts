@@ -21,7 +21,7 @@ export async function showEnvironment(name: string, options: EnvironmentOptions)
     const shown = variables.map((variable) => ({ ...variable, value: options.reveal ? variable.value : masked }));
     if (await printData(options, shown)) return;
     if (shown.length === 0) return note(`App "${name}" has no variables. Set one with "kip app env set ${name} KEY=VALUE".`);
-    print(table([['NAME', 'VALUE', 'FROM'], ...shown.map(({ name: key, value, from }) => [key, printable(value), from])]));
+    print(table([['NAME', 'VALUE', 'FROM'], ...shown.map(({ name: key, value, from }) => [key, value, from])]));
     if (!options.reveal) note('  --reveal shows the values.');
   });
 }
@@ -50,6 +50,3 @@ function sourceOf({ secretKeyRef, configMapKeyRef, fieldRef, resourceFieldRef }:
   if (configMapKeyRef) return `ConfigMap ${configMapKeyRef.name}, key ${configMapKeyRef.key}`;
   return `pod's ${fieldRef?.fieldPath ?? resourceFieldRef?.resource ?? 'field'}`;
 }
-
-/** One line, whatever is in it. */
-const printable = (value: string): string => (/\p{Cc}/u.test(value) ? JSON.stringify(value) : value);

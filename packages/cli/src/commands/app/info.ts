@@ -1,7 +1,7 @@
 import { appDetails, appText } from '../../app-details.ts';
 import { requireApp } from '../../apps.ts';
 import type { OutputOptions, ScopeOptions } from '../../options.ts';
-import { note, print, printData } from '../../output.ts';
+import { note, print, printable, printData } from '../../output.ts';
 import { scopeOfOptions } from '../../services.ts';
 import { withCluster } from '../../target-cluster.ts';
 
@@ -13,7 +13,7 @@ export async function showApp(name: string, options: ScopeOptions & OutputOption
     const details = appDetails(app, scope);
     if (await printData(options, details)) return;
     print(appText(app));
-    if (details.message) note(`  It is ${details.status}: ${details.message}`);
-    for (const { service, ready, message } of details.bindings) if (!ready) note(`  ${service}: ${message}`);
+    if (details.message) note(`  It is ${details.status}: ${printable(details.message)}`);
+    for (const { service, ready, message } of details.bindings) if (!ready) note(`  ${service}: ${printable(message)}`);
   });
 }

@@ -2,7 +2,7 @@ import { apps, namespaces, type App } from '@skipper/api';
 import { hasReason } from '@skipper/kube';
 import { appSummaryOf, whatRuns } from '../../apps.ts';
 import type { OutputOptions, ScopeOptions } from '../../options.ts';
-import { colors, note, print, printData, table } from '../../output.ts';
+import { colors, note, print, printable, printData, table } from '../../output.ts';
 import { describeScope, scopeOfLabels, scopeOfOptions } from '../../services.ts';
 import { withCluster } from '../../target-cluster.ts';
 
@@ -38,6 +38,7 @@ export async function listApps(options: ListAppsOptions): Promise<void> {
       row.url ? `${whatRuns(row)} at ${row.url}` : whatRuns(row),
     ]);
     print(table([head, ...cells], 2, options.all ? [] : [9, 9, 9]));
-    for (const { name, message, status } of rows) if (status === 'failing' && message) note(`  ${colors.yellow('!')} ${name}: ${message}`);
+    for (const { name, message, status } of rows)
+      if (status === 'failing' && message) note(`  ${colors.yellow('!')} ${name}: ${printable(message)}`);
   });
 }

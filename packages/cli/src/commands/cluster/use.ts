@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { KipError } from '@skipper/api';
 import { loadKubeconfig, resolveCluster } from '@skipper/kube';
 import { embeddedName, writeSettings } from '../../home.ts';
-import { note } from '../../output.ts';
+import { note, printable } from '../../output.ts';
 import type { GlobalOptions } from '../../options.ts';
 
 /** `kip cluster use` */
@@ -19,5 +19,5 @@ export async function useCluster(name: string | undefined, options: GlobalOption
   const kubeconfig = await loadKubeconfig(options.kubeconfig ? { files: [options.kubeconfig] } : {});
   const { server } = resolveCluster(kubeconfig, name);
   writeSettings({ context: name, kubeconfigs: kubeconfig.files.filter((file) => existsSync(file)) });
-  note(`Commands talk to cluster "${name}" (${server}) from now on.`);
+  note(`Commands talk to cluster "${printable(name)}" (${printable(server)}) from now on.`);
 }

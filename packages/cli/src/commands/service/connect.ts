@@ -4,7 +4,7 @@ import { engineOf, type Connection, type Engine } from '@skipper/engines';
 import { openTunnel, type Tunnel } from '@skipper/kube';
 import { findOnPath } from '../../find-on-path.ts';
 import type { ScopeOptions } from '../../options.ts';
-import { note, print } from '../../output.ts';
+import { note, print, printable } from '../../output.ts';
 import { connectionOf, requireService, scopeOfOptions } from '../../services.ts';
 import { stopRequested } from '../../stop-requested.ts';
 import { withCluster } from '../../target-cluster.ts';
@@ -21,7 +21,7 @@ export async function connectService(name: string, options: ScopeOptions): Promi
         pod: childNames.pod(name),
         port,
         localPort: 0,
-        onNotice: (message) => note(`  ${message}`),
+        onNotice: (message) => note(`  ${printable(message)}`),
       });
     const connection = await connectionOf(client, service);
     if (engine.details || !engine.client) return holdOpen(engine, connection, open);
@@ -50,7 +50,7 @@ async function holdOpen(engine: Engine, connection: Connection, open: (port: num
     for (const { label, url } of addresses)
       if (url && tunnels.has(Number(url.port))) print(`  ${`${label}:`.padEnd(9)} ${url.protocol}//${here(Number(url.port))}`);
     if (addresses.length === 0) for (const { name, port } of engine.ports) print(`  ${`${name}:`.padEnd(9)} ${here(port)}`);
-    print(`  Username: ${connection.username}`);
+    print(`  Username: ${printable(connection.username)}`);
     note('  Its password is in "kip service info".');
     print('  Press Ctrl+C to close');
     await stopRequested();

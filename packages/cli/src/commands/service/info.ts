@@ -1,5 +1,5 @@
 import { engineOf } from '@skipper/engines';
-import { note, print, printData } from '../../output.ts';
+import { note, print, printable, printData } from '../../output.ts';
 import type { OutputOptions, ScopeOptions } from '../../options.ts';
 import { connectionOf, connectionText, requireService, scopeOfOptions, summaryOf } from '../../services.ts';
 import { findStandIn, noteStandIn } from '../../stand-in.ts';
@@ -16,6 +16,6 @@ export async function showService(name: string, options: ScopeOptions & OutputOp
     if (await printData(options, { ...summary, ...connection, uri, ...(program ? { program } : {}) })) return;
     print(connectionText(service, connection));
     noteStandIn(service, program);
-    if (summary.status !== 'running') note(`  It is ${summary.status}${summary.message ? `: ${summary.message}` : '.'}`);
+    if (summary.status !== 'running') note(`  It is ${summary.status}${summary.message ? `: ${printable(summary.message)}` : '.'}`);
   });
 }

@@ -1,6 +1,6 @@
 import { namespaces, statefulServices } from '@skipper/api';
 import { hasReason } from '@skipper/kube';
-import { colors, note, print, printData, table } from '../../output.ts';
+import { colors, note, print, printable, printData, table } from '../../output.ts';
 import type { OutputOptions, ScopeOptions } from '../../options.ts';
 import { describeScope, scopeOfLabels, scopeOfOptions, summaryOf } from '../../services.ts';
 import { withCluster } from '../../target-cluster.ts';
@@ -39,6 +39,7 @@ export async function listServices(options: ListOptions): Promise<void> {
       rows.forEach(({ project, environment }, index) => cells[index]!.unshift(project, environment ?? '-'));
     }
     print(table([head, ...cells], 2, options.all ? [] : [9, 11, 9, 9]));
-    for (const { name, message, status } of rows) if (status === 'failing' && message) note(`  ${colors.yellow('!')} ${name}: ${message}`);
+    for (const { name, message, status } of rows)
+      if (status === 'failing' && message) note(`  ${colors.yellow('!')} ${name}: ${printable(message)}`);
   });
 }
