@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -42,16 +42,15 @@ export function forgetRunning(): void {
   rmSync(recordFile(), { force: true });
 }
 
+/** `undefined` when there is no such process, or only its remains. */
 function startTimeOf(pid: number): string | undefined {
-  if (process.platform !== 'linux') {
-    try {
-      process.kill(pid, 0);
-      return 'running';
-    } catch {
-      return undefined;
-    }
-  }
   try {
+    if (process.platform !== 'linux') {
+      // Shells with other settings must be told the same.
+      const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC' };
+      const argv = ['-o', 'lstart=', '-p', String(pid)];
+      return execFileSync('ps', argv, { encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'ignore'] }).trim() || undefined;
+    }
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
       .replace(/^.*\) /s, '')
       .split(' ');

@@ -1,0 +1,42 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { findRunning, recordRunning } from './embedded-process.ts';
+
+const hasPs = spawnSync('ps', ['-o', 'lstart=', '-p', String(process.pid)]).status === 0;
+
+describe.each([...(process.platform === 'linux' ? ['linux'] : []), ...(hasPs ? ['darwin'] : [])])('on %s, a noted process', (platform) => {
+  const real = Object.getOwnPropertyDescriptor(process, 'platform')!;
+  let folder: string;
+  let record: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'kip-running-'));
+    mkdirSync(join(folder, 'embedded'));
+    record = join(folder, 'embedded', 'running.json');
+    vi.stubEnv('KIP_HOME', folder);
+    Object.defineProperty(process, 'platform', { ...real, value: platform });
+  });
+  afterEach(() => {
+    Object.defineProperty(process, 'platform', real);
+    vi.unstubAllEnvs();
+    rmSync(folder, { recursive: true });
+  });
+
+  it('is found again, from shells of other languages and time zones too', () => {
+    recordRunning('https://127.0.0.1:1');
+    vi.stubEnv('TZ', 'Asia/Tokyo');
+    vi.stubEnv('LC_ALL', 'de_DE.UTF-8');
+    expect(findRunning()).toMatchObject({ pid: process.pid, server: 'https://127.0.0.1:1' });
+  });
+
+  it('is not taken for another that has its number by now', () => {
+    recordRunning();
+    const { pid, startTime } = JSON.parse(readFileSync(record, 'utf8')) as { pid: number; startTime: string };
+    // As a boot of the machine leaves it.
+    const earlier = startTime.replace(/\d/, (digit) => String((Number(digit) + 1) % 10));
+    writeFileSync(record, JSON.stringify({ pid, startTime: earlier }));
+    expect(findRunning()).toBeUndefined();
+  });
+});
