@@ -1,6 +1,15 @@
 import { KipError, labels, namespaces, type Scope } from '@skipper/api';
 import { hasReason, type KubeClient } from '@skipper/kube';
+import type { Namespace } from 'kubernetes-types/core/v1.d.ts';
 import { fieldManager } from './field-manager.ts';
+
+/** @returns null for who may not look: they are told by what they do in it whether it is there. */
+export async function findNamespace(client: KubeClient, name: string): Promise<Namespace | undefined | null> {
+  return await client.find(namespaces, name).catch((error: unknown) => {
+    if (hasReason(error, 'Forbidden')) return null;
+    throw error;
+  });
+}
 
 /**
  * Makes the namespace of a project and environment, or marks the one that is there.
@@ -16,10 +25,7 @@ export async function ensureNamespace(client: KubeClient, { namespace, project, 
       hint: 'Choose another --project or --environment: together they must name a namespace of their own.',
     });
   };
-  const current = await client.find(namespaces, namespace).catch((error: unknown) => {
-    if (hasReason(error, 'Forbidden')) return null;
-    throw error;
-  });
+  const current = await findNamespace(client, namespace);
   if (current === null) return;
   if (!current) {
     await client.create(namespaces, { metadata: { name: namespace, labels: wanted } }, { fieldManager }).catch(async (error: unknown) => {

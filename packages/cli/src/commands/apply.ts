@@ -1,10 +1,10 @@
-import { apps, KipError, namespaces, type Scope } from '@skipper/api';
+import { apps, KipError, type Scope } from '@skipper/api';
 import type { KubeClient } from '@skipper/kube';
 import { apply, foretell, type Applied } from '../manifests/apply.ts';
 import { checked, refuse } from '../manifests/checks.ts';
 import { inApplyOrder, type Managed } from '../manifests/normal-form.ts';
 import { readManifests } from '../manifests/read.ts';
-import { ensureNamespace } from '../namespace.ts';
+import { ensureNamespace, findNamespace } from '../namespace.ts';
 import { requireOperator } from '../operator-lease.ts';
 import type { OutputOptions, ScopeOptions, WaitOptions } from '../options.ts';
 import { note, print, printData, startProgress, table } from '../output.ts';
@@ -38,9 +38,7 @@ export async function applyManifests(options: ApplyOptions): Promise<void> {
 /** All of them, before anything is changed. @throws KipError `usage` with every complaint of the server. */
 async function foretellAll(client: KubeClient, objects: readonly Managed[]): Promise<Applied[]> {
   const names = [...new Set(objects.map(({ metadata }) => metadata!.namespace!))];
-  const exists = new Map(
-    await Promise.all(names.map(async (name) => [name, (await client.find(namespaces, name)) !== undefined] as const)),
-  );
+  const exists = new Map(await Promise.all(names.map(async (name) => [name, (await findNamespace(client, name)) !== undefined] as const)));
   const answers = await Promise.all(objects.map((object) => foretell(client, object, exists.get(object.metadata!.namespace!)!)));
   refuse(answers.flatMap((answer) => ('problem' in answer ? [answer.problem] : [])));
   return answers as Applied[];
@@ -49,7 +47,8 @@ async function foretellAll(client: KubeClient, objects: readonly Managed[]): Pro
 /** The scope's own namespace is marked as its; one that a manifest names itself only has to be there. */
 async function makeNamespace(client: KubeClient, namespace: string, scope: Scope): Promise<void> {
   if (namespace === scope.namespace) return ensureNamespace(client, scope);
-  if (!(await client.find(namespaces, namespace))) await ensureNamespace(client, { project: namespace, environment: undefined, namespace });
+  if ((await findNamespace(client, namespace)) === undefined)
+    await ensureNamespace(client, { project: namespace, environment: undefined, namespace });
 }
 
 const labelOf = ({ kind, name }: Applied): string => `${kind === apps.kind ? 'app' : 'service'}/${name}`;

@@ -19,6 +19,8 @@ export async function restartApp(name: string, options: RestartAppOptions): Prom
       throw new KipError('conflict', `App "${name}" has no pods to restart.`, {
         hint: `Start it with "kip app scale ${name} --replicas 1".`,
       });
+    // Asked first: whoever may not see its Deployment would be told in the end that nothing had happened.
+    if (options.wait) await client.list(deployments, deploymentOf(name, scope.namespace));
     const at = new Date().toISOString();
     await client.patch(
       apps,
@@ -31,6 +33,8 @@ export async function restartApp(name: string, options: RestartAppOptions): Prom
     note(`App "${name}" has been restarted.`);
   });
 }
+
+const deploymentOf = (name: string, namespace: string) => ({ namespace, fieldSelector: `metadata.name=${appChildNames.deployment(name)}` });
 
 /** How far the pods are, or `undefined` when all of them are of the template that was restarted at `at`, and ready. */
 function stillToDo({ metadata, spec, status = {} }: Deployment, at: string): string | undefined {
@@ -46,7 +50,7 @@ function stillToDo({ metadata, spec, status = {} }: Deployment, at: string): str
 async function waitForRollout(client: KubeClient, name: string, namespace: string, at: string, timeoutSeconds: number): Promise<void> {
   const progress = startProgress();
   progress.update('waiting for the operator');
-  const informer = createInformer(client, deployments, { namespace, fieldSelector: `metadata.name=${appChildNames.deployment(name)}` });
+  const informer = createInformer(client, deployments, deploymentOf(name, namespace));
   try {
     await new Promise<void>((resolve, reject) => {
       let last = 'the operator did nothing';

@@ -1,6 +1,6 @@
 import { annotations, KipError, pods, childNames, statefulServices } from '@skipper/api';
 import { engineOf } from '@skipper/engines';
-import { createInformer, type KubeClient } from '@skipper/kube';
+import { createInformer, hasReason, type KubeClient } from '@skipper/kube';
 import { requestManager } from '../../field-manager.ts';
 import { note, startProgress } from '../../output.ts';
 import type { ScopeOptions } from '../../options.ts';
@@ -25,7 +25,11 @@ export async function restartService(name: string, options: RestartOptions): Pro
         { hint: 'Restart it with --force.' },
       );
     }
-    const before = await client.find(pods, childNames.pod(name), { namespace: scope.namespace });
+    // What the pod is waited for by, too: who may not see it is told so rather than kept waiting.
+    const before = await client.list(pods, podOf(name, scope.namespace)).catch((error: unknown) => {
+      if (hasReason(error, 'Forbidden')) return undefined;
+      throw error;
+    });
     await client.patch(
       statefulServices,
       name,
@@ -33,10 +37,14 @@ export async function restartService(name: string, options: RestartOptions): Pro
       { namespace: scope.namespace, fieldManager: requestManager },
     );
     if (!options.wait) return note(`Service "${name}" is being restarted.`);
-    await waitForNewPod(client, name, scope.namespace, before?.metadata?.uid, options.timeout);
+    if (!before)
+      return note(`Service "${name}" is being restarted. You may not see its pod; "kip service list" shows when the service is ready.`);
+    await waitForNewPod(client, name, scope.namespace, before.items[0]?.metadata?.uid, options.timeout);
     note(`Service "${name}" has been restarted.`);
   });
 }
+
+const podOf = (name: string, namespace: string) => ({ namespace, fieldSelector: `metadata.name=${childNames.pod(name)}` });
 
 async function waitForNewPod(
   client: KubeClient,
@@ -47,7 +55,7 @@ async function waitForNewPod(
 ): Promise<void> {
   const progress = startProgress();
   progress.update(`restarting ${name}`);
-  const informer = createInformer(client, pods, { namespace, fieldSelector: `metadata.name=${childNames.pod(name)}` });
+  const informer = createInformer(client, pods, podOf(name, namespace));
   try {
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(
