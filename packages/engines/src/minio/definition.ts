@@ -80,13 +80,4 @@ export const minio: Engine = {
     variables: (connection) => ({ ENDPOINT: origin(connection, connection.port), BUCKET: connection.database, REGION: region }),
   },
   accounts: minioAccounts,
-  client: {
-    // Packages' names first: to many systems `mc` is a file manager.
-    programs: ['mcli', 'minio-client', 'mc'],
-    command: (_program, { host, port: actualPort, username, password, database }) => ({
-      args: ['ls', `store/${database ?? ''}`],
-      // Read as it stands, without escapes. https://docs.min.io/community/minio-object-store/reference/minio-mc.html#environment-variables
-      env: { MC_HOST_store: `http://${username}:${password}@${host}:${actualPort}` },
-    }),
-  },
 };
