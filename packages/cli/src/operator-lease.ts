@@ -14,7 +14,7 @@ export async function requireOperator(
 ): Promise<void> {
   const missing = (): KipError =>
     new KipError('no-operator', `No operator looks after services and apps on ${cluster}.`, {
-      hint: 'Install it with "kubectl apply -f deploy/", or run "kip operator" in another terminal.',
+      hint: 'Install it as docs/kubernetes.md says, or run "kip operator" in another terminal.',
     });
   try {
     if (!(await client.find(customResourceDefinitions, kind))) throw missing();
