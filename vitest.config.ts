@@ -1,9 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
 const onRealCluster = Boolean(process.env['KUBECONFIG']);
-// The tunnel suite brings containers of its own, with arguments that only a real node carries out; the durability suite kills the
+// The tunnel suite brings containers of its own, with arguments that only a real node carries out; the others start, stop and kill the
 // embedded cluster.
-const ofTheOtherCluster = onRealCluster ? ['e2e/durability.test.ts'] : ['e2e/tunnel.test.ts'];
+const ofTheOtherCluster = onRealCluster ? ['e2e/durability.test.ts', 'e2e/life-cycle.test.ts'] : ['e2e/tunnel.test.ts'];
 // The operator from its image: there is one to run where somebody has brought it.
 if (!process.env['E2E_OPERATOR_IMAGE']) ofTheOtherCluster.push('e2e/in-cluster.test.ts');
 

@@ -25,7 +25,7 @@ describe.each([...(process.platform === 'linux' ? ['linux'] : []), ...(hasPs ? [
   });
 
   it('is found again, from shells of other languages and time zones too', () => {
-    recordRunning('https://127.0.0.1:1');
+    recordRunning({ server: 'https://127.0.0.1:1' });
     vi.stubEnv('TZ', 'Asia/Tokyo');
     vi.stubEnv('LC_ALL', 'de_DE.UTF-8');
     expect(findRunning()).toMatchObject({ pid: process.pid, server: 'https://127.0.0.1:1' });

@@ -67,7 +67,27 @@ function unusable(why: string, cause?: unknown): KipError {
   });
 }
 
+/** Work in this user's folder. @throws KipError `forbidden` or `disk-full` that says the mend */
+export function inHome<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    if (code === 'ENOSPC' || code === 'EDQUOT')
+      throw new KipError('disk-full', `There is no space left in ${kipHome()}.`, { hint: 'Make room, and try again.', cause: error });
+    if (!['EACCES', 'EPERM', 'EROFS'].includes(code)) throw error;
+    throw new KipError('forbidden', `This user may not use ${kipHome()} (${code}).`, {
+      hint: 'Where kip ran with sudo before, run it so again, or give the folder to this user with chown; KIP_HOME names another folder.',
+      cause: error,
+    });
+  }
+}
+
 export function writeSettings(settings: Settings): void {
+  inHome(() => write(settings));
+}
+
+function write(settings: Settings): void {
   mkdirSync(kipHome(), { recursive: true, mode: 0o700 });
   const file = settingsFile();
   writeFileSync(`${file}.new`, `${JSON.stringify(settings, undefined, 2)}\n`, { mode: 0o600 });

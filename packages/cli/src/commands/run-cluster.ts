@@ -1,9 +1,10 @@
 import { dirname, join } from 'node:path';
+import { hasCode } from '@skipper/api';
 import { createImageResolver } from '@skipper/engines';
 import { startCluster } from '@skipper/embedded';
 import { createClient, loadKubeconfig, resolveCluster } from '@skipper/kube';
 import { startOperator } from '@skipper/operator';
-import { findRunning, forgetRunning, recordRunning } from '../embedded-process.ts';
+import { forgetRunning, lockedExitCode, recordRunning } from '../embedded-process.ts';
 import { explain } from '../explain.ts';
 import { embeddedFolder, enginesFolder } from '../home.ts';
 import { stopRequested } from '../stop-requested.ts';
@@ -12,13 +13,16 @@ import { stopRequested } from '../stop-requested.ts';
 export async function runCluster(): Promise<void> {
   const log = (message: string): void => void process.stderr.write(`${new Date().toISOString()} ${message}\n`);
   const stop = stopRequested();
-  if (findRunning()) return;
   // What has been started by then must not keep a cluster alive that cannot serve.
-  const { cluster, operator, client } = await start(log).catch((error: unknown) => process.exit(explain(error, true)));
-  recordRunning(cluster.server);
+  const { cluster, operator, client } = await start(log).catch((error: unknown) => {
+    const code = explain(error, true);
+    process.exit(hasCode(error, 'locked') ? lockedExitCode : code);
+  });
+  recordRunning({ server: cluster.server });
   log(`serving ${cluster.server}`);
   await stop;
   log('stopping');
+  recordRunning({ server: cluster.server, stopping: true });
   await operator.close();
   client.close();
   await cluster.close();
