@@ -1,4 +1,4 @@
-import { childNames, scopeOf, statefulServices } from '@skipper/api';
+import { childNames, KipError, scopeOf, statefulServices } from '@skipper/api';
 import { openTunnel } from '@skipper/kube';
 import { colors, note, print, startProgress } from '../output.ts';
 import { ensureRunning } from '../embedded-process.ts';
@@ -22,8 +22,16 @@ export async function demo(options: DemoOptions): Promise<void> {
   const running = await ensureRunning().finally(() => progress.done());
   done(`The embedded cluster is up: ${running.server}`);
   const { namespace } = scopeOf(undefined, undefined);
-  const missing = await withCluster(target, async ({ client }) => (await client.find(statefulServices, name, { namespace })) === undefined);
-  if (missing) {
+  const before = await withCluster(target, ({ client }) => client.find(statefulServices, name, { namespace }));
+  if (before && before.spec.type !== 'postgres')
+    throw new KipError(
+      'already-exists',
+      `The service "${name}" is of type ${before.spec.type}; the demo needs that name for a PostgreSQL.`,
+      {
+        hint: `Use yours as it is: "kip service info ${name}" shows how.`,
+      },
+    );
+  if (!before) {
     note(`\n  $ kip service add postgres --name ${name}`);
     await addService('postgres', { ...target, name, wait: false, timeout: 300, output: 'text' });
   }
