@@ -9,6 +9,8 @@ export interface PodLogOptions {
   tailLines?: number | undefined;
   sinceSeconds?: number | undefined;
   previous?: boolean | undefined;
+  /** Of the pod: the next one of its name is another. */
+  uid?: string | undefined;
   signal: AbortSignal;
 }
 
@@ -19,7 +21,7 @@ const reopenAfterMs = 1000;
  * the pod has ended or is gone.
  */
 export async function* podLog(client: KubeClient, pod: string, options: PodLogOptions): AsyncGenerator<string> {
-  const { follow, signal, ...rest } = options;
+  const { follow, signal, uid, ...rest } = options;
   const place = new Place();
   for (;;) {
     const from = place.since ?? { tailLines: rest.tailLines, sinceSeconds: rest.sinceSeconds };
@@ -41,8 +43,11 @@ export async function* podLog(client: KubeClient, pod: string, options: PodLogOp
       if (signal.aborted) return;
       if (!follow || !mayComeBack(error)) throw error;
     }
-    if (signal.aborted || !(await isAlive(client, pod, rest.namespace))) return;
+    const goesOn = async (): Promise<boolean> => !signal.aborted && (await isAlive(client, pod, rest.namespace, uid));
+    if (!(await goesOn())) return;
     await pause(reopenAfterMs, undefined, { signal }).catch(() => undefined);
+    // By now the next pod may have its name.
+    if (!(await goesOn())) return;
     place.reopen();
   }
 }
@@ -53,10 +58,13 @@ function mayComeBack(error: unknown): boolean {
   return !(error instanceof KipError) || error.code === 'unreachable';
 }
 
-async function isAlive(client: KubeClient, pod: string, namespace: string): Promise<boolean> {
+async function isAlive(client: KubeClient, pod: string, namespace: string, uid: string | undefined): Promise<boolean> {
   const now = await client.find(pods, pod, { namespace }).catch(() => null);
   // Who cannot be asked is asked again later.
-  return now === null || (now !== undefined && !['Succeeded', 'Failed'].includes(now.status?.phase ?? ''));
+  if (now === null) return true;
+  return (
+    now !== undefined && (uid ?? now.metadata?.uid) === now.metadata?.uid && !['Succeeded', 'Failed'].includes(now.status?.phase ?? '')
+  );
 }
 
 /** Where in a log the reader is, by its lines' times. */

@@ -71,6 +71,7 @@ const hasStarted = ({ status }: Pod): boolean =>
 async function followAll(client: KubeClient, selection: Selection, settings: Parameters<typeof podLog>[2]): Promise<void> {
   const informer = createInformer(client, pods, select(selection));
   const followed = new Map<string, Promise<void>>();
+  const names = new Set<string>();
   let first = true;
   const { signal } = settings;
   const end = once(signal, 'abort');
@@ -78,10 +79,11 @@ async function followAll(client: KubeClient, selection: Selection, settings: Par
     const { uid, name } = object.metadata!;
     if (type === 'DELETED' || followed.has(uid!) || !hasStarted(object)) return;
     // Of a pod that comes later everything is new.
-    const own = first ? settings : { ...settings, tailLines: undefined, sinceSeconds: undefined };
+    const own = { ...settings, uid, ...(first ? {} : { tailLines: undefined, sinceSeconds: undefined }) };
+    names.add(name!);
     followed.set(
       uid!,
-      follow(client, name!, own, () => followed.size > 1),
+      follow(client, name!, own, () => names.size > 1),
     );
   });
   await Promise.race([informer.synced(), end]);
