@@ -38,7 +38,16 @@ export const conditionTypes = {
 export const stalledCondition = 'Stalled';
 
 /** Reasons of what passes by itself in the normal course of things. */
-const passing = new Set(['Creating', 'Starting', 'Restarting', 'Updating', 'Binding', 'ServiceNotReady', 'DatabaseNotFreeYet']);
+const passing = new Set([
+  'Creating',
+  'Starting',
+  'Restarting',
+  'Updating',
+  'Binding',
+  'ServiceNotReady',
+  'DatabaseNotFreeYet',
+  'NameNotFreeYet',
+]);
 
 /** Whether a condition that is not True with this reason is no trouble: it only takes its time. */
 export const isPassing = (reason: string): boolean => passing.has(reason);

@@ -14,8 +14,11 @@ import {
 import { createInformer, type KubeClient } from '@skipper/kube';
 import { printable, startProgress, type Progress } from './output.ts';
 
-/** How long an object may say that it waits for a person before that is believed, in ms: what it saw may just have been mended. */
-const stalledMs = 3_000;
+/**
+ * How long an object may say that it waits for a person before that is believed, in ms: it may just have been mended, and the operator
+ * looks for names that became free every 5 s.
+ */
+const stalledMs = 6_000;
 
 interface Waited<T extends Reporting> {
   type: ResourceType<T>;

@@ -18,7 +18,7 @@ export interface ReconcilerContext {
 }
 
 /** Objects of somebody else's send no event when they go: they are looked for again this often. */
-export const lookForFreedNamesMs = 15_000;
+export const lookForFreedNamesMs = 5_000;
 
 /** Whose turn it is when an object of a cache changes. */
 export interface Source {

@@ -3,7 +3,7 @@ import { hasReason, KubeError, type KubeClient } from '@skipper/kube';
 import { ensure } from '../apply.ts';
 import { isFalse, isTrue, type Judgement } from '../conditions.ts';
 import { lookForFreedNamesMs, type ReconcilerContext } from '../controller.ts';
-import { isOwned, nameOf, namespaceOf } from '../ownership.ts';
+import { isOwned, nameOf, nameProblem, namespaceOf } from '../ownership.ts';
 import { report } from '../status.ts';
 import type { Outcome } from '../work-queue.ts';
 import { judgeBindings } from './bindings/judge.ts';
@@ -47,9 +47,8 @@ async function act(context: AppContext, app: App, seen: Observed): Promise<Pass>
 
   const foreign = foreignObjects(app, seen);
   if (foreign.length > 0) {
-    const [were, them] = foreign.length > 1 ? ['were', 'them'] : ['was', 'it'];
-    const message = `${foreign.join(' and ')} in namespace "${namespaceOf(app)}" ${were} not made for this app and will not be touched. Delete or rename ${them}, or choose another name for the app.`;
-    return { findings: found([isFalse(appConditionTypes.nameFree, 'NameTaken', message)]), requeueAfterMs: lookForFreedNamesMs };
+    const { reason, message } = nameProblem(foreign, app, 'app');
+    return { findings: found([isFalse(appConditionTypes.nameFree, reason, message)]), requeueAfterMs: lookForFreedNamesMs };
   }
   const basis = [isTrue(appConditionTypes.nameFree, 'NameFree', 'Nothing else uses the names of its objects.'), bindings.judgement];
   if (bindings.contradiction) return { findings: found([...basis, judged(workload)]) };

@@ -1,6 +1,6 @@
 import type { OwnerReference } from 'kubernetes-types/meta/v1.d.ts';
 import { childNames, labels, managedBy, statefulServices, type KubeObject, type StatefulService } from '@skipper/api';
-import { isOwned, nameOf, ownerReferenceTo } from '../ownership.ts';
+import { isOwned, nameOf, obstacle, ownerReferenceTo, type Obstacle } from '../ownership.ts';
 import type { Observed } from './observe.ts';
 
 /** Labels of every object that is made for a service. */
@@ -30,12 +30,12 @@ export function isKept(object: KubeObject, service: StatefulService): boolean {
   return own?.[labels.managedBy] === managedBy && own[labels.service] === nameOf(service);
 }
 
-/** The objects at our names that are not ours, as `kind "name"`. */
-export function foreignObjects(service: StatefulService, seen: Observed): string[] {
+/** The objects at our names that are not ours. */
+export function foreignObjects(service: StatefulService, seen: Observed): Obstacle[] {
   const name = nameOf(service);
-  const found: string[] = [];
+  const found: Obstacle[] = [];
   const check = (kind: string, child: string, object: KubeObject | undefined, isOurs: typeof isKept) => {
-    if (object && !isOurs(object, service)) found.push(`${kind} "${child}"`);
+    if (object && !isOurs(object, service)) found.push(obstacle(`${kind} "${child}"`, object, service, statefulServices.kind));
   };
   check('StatefulSet', childNames.statefulSet(name), seen.statefulSet, isOwned);
   check('Service', childNames.headlessService(name), seen.headlessService, isOwned);

@@ -3,6 +3,7 @@ import type { ContainerStatus, PersistentVolumeClaim, Pod } from 'kubernetes-typ
 import { conditionTypes, findCondition, labels, stalledCondition, type StatefulService, type StatefulServiceSpec } from '@skipper/api';
 import { engines, engineOf } from '@skipper/engines';
 import { isFalse, isTrue, type Judgement } from '../conditions.ts';
+import { nameProblem } from '../ownership.ts';
 import { newPassword } from '../passwords.ts';
 import { summarize } from './conditions.ts';
 import { credentialsProblem, credentialsSecret } from './credentials.ts';
@@ -158,10 +159,20 @@ describe('foreignObjects', () => {
   });
   it('names what another service or somebody else made', () => {
     const other = ownerReference({ ...service(), metadata: { ...service().metadata, uid: 'uid-2' } });
-    expect(foreignObjects(service(), { ...none, claim: {}, statefulSet: { metadata: { ownerReferences: [other] } } })).toEqual([
-      'StatefulSet "db"',
-      'PersistentVolumeClaim "data-db-0"',
-    ]);
+    const found = foreignObjects(service(), { ...none, claim: {}, statefulSet: { metadata: { ownerReferences: [other] } } });
+    expect(found.map(({ what }) => what)).toEqual(['StatefulSet "db"', 'PersistentVolumeClaim "data-db-0"']);
+    expect(nameProblem(found, service(), 'service').reason).toBe('NameTaken');
+  });
+  it('waits for what goes by itself: the rest of the service that had its name before, and what is being deleted', () => {
+    const before = ownerReference({ ...service(), metadata: { ...service().metadata, uid: 'uid-2' } });
+    const found = foreignObjects(service(), {
+      ...none,
+      headlessService: { metadata: { deletionTimestamp: 'now' as never } },
+      statefulSet: { metadata: { ownerReferences: [before] } },
+    });
+    const { reason, message } = nameProblem(found, service(), 'service');
+    expect(message).toBe('StatefulSet "db" and Service "db" in namespace "default" are still being removed.');
+    expect(reason).toBe('NameNotFreeYet');
   });
 });
 

@@ -21,7 +21,7 @@ import { ensure, fieldManager } from '../apply.ts';
 import { isFalse, isTrue, type Judgement } from '../conditions.ts';
 import { lookForFreedNamesMs, type ReconcilerContext } from '../controller.ts';
 import { imageFor, imagesName, systemNamespace } from '../images.ts';
-import { nameOf, namespaceOf } from '../ownership.ts';
+import { nameOf, nameProblem, namespaceOf } from '../ownership.ts';
 import { newPassword } from '../passwords.ts';
 import { report } from '../status.ts';
 import type { Outcome } from '../work-queue.ts';
@@ -68,8 +68,8 @@ async function act(context: ReconcilerContext, service: StatefulService, seen: O
 
   const foreign = foreignObjects(service, seen);
   if (foreign.length > 0) {
-    const message = `${foreign.join(' and ')} in namespace "${namespaceOf(service)}" ${foreign.length > 1 ? 'were' : 'was'} not made for this service and will not be touched. Delete or rename ${foreign.length > 1 ? 'them' : 'it'}, or choose another name for the service.`;
-    return blocked(isFalse(conditionTypes.nameFree, 'NameTaken', message), lookForFreedNamesMs);
+    const { reason, message } = nameProblem(foreign, service, 'service');
+    return blocked(isFalse(conditionTypes.nameFree, reason, message), lookForFreedNamesMs);
   }
   const nameFree = isTrue(conditionTypes.nameFree, 'NameFree', 'Nothing else uses the names of its objects.');
 
