@@ -222,6 +222,23 @@ console.log(JSON.stringify({ apiVersion: info.apiVersion, kind: 'ExecCredential'
     expect(runs()).toBe(2);
   });
 
+  it('is not waited for any longer than it runs, whatever it leaves behind', async () => {
+    const leaving = file(
+      'leaving.mjs',
+      `
+      import { spawn } from 'node:child_process';
+      spawn('sleep', ['20'], { stdio: ['ignore', 'inherit', 'inherit'], detached: true }).unref();
+      console.log(JSON.stringify({ apiVersion: 'client.authentication.k8s.io/v1', kind: 'ExecCredential', status: { token: 'run-1' } }));
+    `,
+    );
+    const { whoAmI } = clientFor({
+      exec: { apiVersion: 'client.authentication.k8s.io/v1', command: process.execPath, args: [leaving], interactiveMode: 'Never' },
+    });
+    const from = performance.now();
+    expect((await whoAmI()).authorization).toBe('Bearer run-1');
+    expect(performance.now() - from).toBeLessThan(10_000);
+  });
+
   it('runs again once after a 401', async () => {
     const { client, whoAmI } = clientFor({ exec: program('{ token: "run-" + run }') });
     const answer = server.handler;

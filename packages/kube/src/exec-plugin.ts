@@ -17,6 +17,8 @@ const apiVersions = ['client.authentication.k8s.io/v1', 'client.authentication.k
 /** A program that nobody can talk to and that says nothing hangs; one with a terminal may wait for a person. */
 const timeoutMs = 60_000;
 const interactiveTimeoutMs = 600_000;
+/** What an ended program has printed arrives within this. */
+const drainMs = 200;
 /** More is no credential. */
 const outputLimit = 1024 * 1024;
 /** Where a cluster keeps settings for credentials programs. */
@@ -67,6 +69,14 @@ async function run(exec: ExecEntry, command: string, info: string, interactive: 
       stdio: [interactive ? 'inherit' : 'ignore', 'pipe', interactive ? 'inherit' : 'pipe'],
       timeout: limitMs,
       killSignal: 'SIGKILL',
+    });
+    // What it has left behind may hold its output open for good.
+    child.once('exit', () => {
+      const drained = setTimeout(() => {
+        child.stdout?.destroy();
+        child.stderr?.destroy();
+      }, drainMs);
+      child.once('close', () => clearTimeout(drained));
     });
     const stdout: Buffer[] = [];
     let stdoutBytes = 0;
