@@ -1,5 +1,6 @@
-import { apps, KipError, type Scope } from '@skipper/api';
-import type { KubeClient } from '@skipper/kube';
+import { apps, KipError, namespaces, type Scope } from '@skipper/api';
+import { hasReason, type KubeClient } from '@skipper/kube';
+import { fieldManager } from '../field-manager.ts';
 import { apply, foretell, type Applied } from '../manifests/apply.ts';
 import { checked, refuse } from '../manifests/checks.ts';
 import { inApplyOrder, type Managed } from '../manifests/normal-form.ts';
@@ -44,11 +45,13 @@ async function foretellAll(client: KubeClient, objects: readonly Managed[]): Pro
   return answers as Applied[];
 }
 
-/** The scope's own namespace is marked as its; one that a manifest names itself only has to be there. */
+/** The scope's own namespace is marked as its; one that a manifest names itself only has to be there, and may be any project's. */
 async function makeNamespace(client: KubeClient, namespace: string, scope: Scope): Promise<void> {
   if (namespace === scope.namespace) return ensureNamespace(client, scope);
-  if ((await findNamespace(client, namespace)) === undefined)
-    await ensureNamespace(client, { project: namespace, environment: undefined, namespace });
+  if ((await findNamespace(client, namespace)) !== undefined) return;
+  await client.create(namespaces, { metadata: { name: namespace } }, { fieldManager }).catch((error: unknown) => {
+    if (!hasReason(error, 'AlreadyExists')) throw error;
+  });
 }
 
 const labelOf = ({ kind, name }: Applied): string => `${kind === apps.kind ? 'app' : 'service'}/${name}`;

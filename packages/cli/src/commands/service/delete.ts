@@ -50,11 +50,11 @@ const tries = 10;
 /** Asks for the data, then deletes: only together, so that a later deletion which means to keep them does not take them. */
 async function deleteWithData(client: KubeClient, { metadata }: StatefulService): Promise<void> {
   const { name = '', namespace = '', uid } = metadata!;
-  const ask = (at: string | null): Promise<StatefulService> =>
+  const ask = (at: string | null, resourceVersion?: string): Promise<StatefulService> =>
     client.patch(
       statefulServices,
       name,
-      { metadata: { uid, annotations: { [annotations.deleteData]: at } } },
+      { metadata: { uid, resourceVersion, annotations: { [annotations.deleteData]: at } } },
       { namespace, fieldManager: requestManager },
     );
   for (let attempt = 1; ; attempt += 1) {
@@ -65,7 +65,8 @@ async function deleteWithData(client: KubeClient, { metadata }: StatefulService)
     } catch (error) {
       // Something else of it has changed in between.
       if (hasReason(error, 'Conflict') && attempt < tries) continue;
-      await ask(null).catch(() => undefined);
+      // Of this version alone: the deletion may have begun, though its answer was lost.
+      await ask(null, asked.metadata?.resourceVersion).catch(() => undefined);
       throw error;
     }
   }
