@@ -46,8 +46,13 @@ export function choiceOf(options: GlobalOptions): Choice | typeof embeddedName |
 
 async function chooseCluster(options: GlobalOptions): Promise<{ cluster: Cluster; embedded: boolean }> {
   const choice = choiceOf(options);
-  if (choice !== undefined && choice !== embeddedName)
-    return { cluster: resolveCluster(await loadKubeconfig({ files: choice.kubeconfigs }), choice.context), embedded: false };
+  if (choice !== undefined && choice !== embeddedName) {
+    const kubeconfig = await loadKubeconfig({ files: choice.kubeconfigs }).catch((error: unknown) => {
+      if (!(error instanceof KipError) || options.kubeconfig !== undefined || choice.kubeconfigs === undefined) throw error;
+      throw new KipError(error.code, error.message, { hint: 'Choose the cluster again with "kip cluster use".', cause: error });
+    });
+    return { cluster: resolveCluster(kubeconfig, choice.context), embedded: false };
+  }
   const inside = choice === undefined ? inClusterConfig() : undefined;
   if (inside) return { cluster: inside, embedded: false };
   if (existsSync(embeddedKubeconfig()))
