@@ -13,12 +13,19 @@ export function bootId(): string {
   }
 }
 
-/** `undefined` when there is no such process, or only its remains. */
+/**
+ * When a process began, as the system tells it. `undefined` when there is no such process, or, on Linux, only its remains.
+ */
 export function startTimeOf(pid: number): string | undefined {
   try {
-    if (!isLinux) return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim() || undefined;
-    const fields = statOf(String(pid));
-    return fields[0] === 'Z' ? undefined : fields[19];
+    if (isLinux) {
+      const fields = statOf(String(pid));
+      return fields[0] === 'Z' ? undefined : fields[19];
+    }
+    // Shells with other settings must be told the same.
+    const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC' };
+    const argv = ['-o', 'lstart=', '-p', String(pid)];
+    return execFileSync('ps', argv, { encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'ignore'] }).trim() || undefined;
   } catch {
     return undefined;
   }

@@ -130,8 +130,8 @@ export async function spawnSupervised(
     stdout: child.stdout!,
     stderr: child.stderr!,
     exited,
+    signal: (signal) => void child.kill(signal),
     // Once it has ended, its number may be somebody else's.
-    signal: (signal) => void (hasEnded || child.kill(signal)),
     kill: () => void (hasEnded || killGroup(pid, 'SIGKILL')),
   };
 }
