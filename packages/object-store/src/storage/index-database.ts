@@ -123,8 +123,9 @@ export class IndexDatabase {
 
   /** After a failed write: opens the log again, which settles what is part of it. */
   async #settle(batch: readonly Pending[], error: unknown): Promise<void> {
+    await this.#reopen().catch(() => undefined);
     for (const { changes, resolve, reject } of batch) {
-      const landed = await this.#landed(changes).catch(() => undefined);
+      const landed = this.#healthy ? await this.#landed(changes).catch(() => undefined) : undefined;
       if (landed) resolve();
       else if (landed === false) reject(asFailure(error));
       else reject(new UnsettledCommit(isDiskFull(error) ? 'XMinioStorageFull' : 'InternalError', { cause: error }));
