@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { defaultDatabaseName, refusesDatabaseName, type DatabaseNames } from '../database-names.ts';
 import { administrator, type Accounts, type Grant } from '../engine.ts';
 import { management, type Management } from './management.ts';
@@ -5,6 +6,8 @@ import { management, type Management } from './management.ts';
 /** "/" is the administrator's own, and no such name. */
 const names: DatabaseNames = { what: 'a virtual host of RabbitMQ', limit: 63, reserved: [administrator] };
 const connectTimeoutMs = 10_000;
+const endTries = 5;
+const endAgainMs = 200;
 
 /** An account is a user without tags, which keeps it out of the management API, with permissions on its own virtual host alone. */
 export const rabbitmqAccounts: Accounts = {
@@ -55,7 +58,17 @@ async function dropStrayRights(api: Management, username: string, database: stri
   if (strays.size > 0) await endSessions(api, username);
 }
 
-const endSessions = (api: Management, username: string): Promise<void> => api.delete(['connections', 'username', username]);
+/** A session that ends by itself meanwhile makes RabbitMQ answer 500. */
+async function endSessions(api: Management, username: string): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await api.delete(['connections', 'username', username]);
+    } catch (error) {
+      if (attempt === endTries) throw error;
+      await delay(endAgainMs);
+    }
+  }
+}
 
 /**
  * Logs in, and makes, binds, reads and drops a queue of the session's own: each of the three rights is used. Nothing is published: a
