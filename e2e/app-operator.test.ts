@@ -21,6 +21,7 @@ import {
   type StatefulServiceSpec,
 } from '@skipper/api';
 import { openTunnel } from '@skipper/kube';
+import { deleteWithData } from './support/delete-service.ts';
 import { dyingAt, openOperatedCluster, type OperatedCluster } from './support/operated-cluster.ts';
 import { until } from './support/until.ts';
 
@@ -79,14 +80,8 @@ const addService = (name: string, spec: StatefulServiceSpec) =>
 
 async function removeService(name: string, data: boolean): Promise<void> {
   const { client } = cluster;
-  if (data)
-    await client.patch(
-      statefulServices,
-      name,
-      { metadata: { annotations: { [annotations.deleteData]: new Date().toISOString() } } },
-      { namespace },
-    );
-  await client.delete(statefulServices, name, { namespace });
+  if (data) await deleteWithData(client, name, namespace);
+  else await client.delete(statefulServices, name, { namespace });
   await until(`${name} is gone`, async () => !(await client.find(statefulServices, name, { namespace })));
 }
 

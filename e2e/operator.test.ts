@@ -21,6 +21,7 @@ import {
   type StatefulServiceSpec,
 } from '@skipper/api';
 import { hasReason, type KubeClient } from '@skipper/kube';
+import { deleteWithData } from './support/delete-service.ts';
 import { openOperatedCluster, type OperatedCluster } from './support/operated-cluster.ts';
 import { until } from './support/until.ts';
 
@@ -44,13 +45,7 @@ afterAll(async () => {
   // Where the cluster itself could not be had, that is the failure to tell.
   if (!operator) return cluster?.close();
   for (const { metadata } of (await client.list(statefulServices, { namespace })).items) {
-    await client.patch(
-      statefulServices,
-      metadata!.name!,
-      { metadata: { annotations: { [annotations.deleteData]: new Date().toISOString() } } },
-      { namespace },
-    );
-    await client.delete(statefulServices, metadata!.name!, { namespace });
+    await deleteWithData(client, metadata!.name!, namespace);
   }
   await until('all services are gone', async () => (await client.list(statefulServices, { namespace })).items.length === 0);
   await operator?.close();
@@ -112,14 +107,8 @@ async function untilCondition(name: string, type: string, status: string, reason
 const untilReady = (name: string): Promise<string> => untilCondition(name, conditionTypes.ready, 'True');
 
 async function remove(name: string, options: { data: boolean }): Promise<void> {
-  if (options.data)
-    await client.patch(
-      statefulServices,
-      name,
-      { metadata: { annotations: { [annotations.deleteData]: new Date().toISOString() } } },
-      { namespace },
-    );
-  await client.delete(statefulServices, name, { namespace });
+  if (options.data) await deleteWithData(client, name, namespace);
+  else await client.delete(statefulServices, name, { namespace });
   await until(`${name} is gone`, async () => !(await client.find(statefulServices, name, { namespace })));
 }
 

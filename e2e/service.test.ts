@@ -8,6 +8,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { childNames, namespaces, persistentVolumeClaims, pods, secrets, statefulServices, statefulSets } from '@skipper/api';
+import { deleteWithData } from './support/delete-service.ts';
 import { openCluster, type Background, type Ended, type TestCluster } from './support/kip.ts';
 import { until } from './support/until.ts';
 
@@ -59,13 +60,7 @@ beforeAll(async () => {
 afterAll(async () => {
   for (const namespace of used) {
     for (const { metadata } of (await cluster.client.list(statefulServices, { namespace })).items) {
-      await cluster.client.patch(
-        statefulServices,
-        metadata!.name!,
-        { metadata: { annotations: { 'skipper.dev/delete-data': 'true' } } },
-        { namespace },
-      );
-      await cluster.client.delete(statefulServices, metadata!.name!, { namespace });
+      await deleteWithData(cluster.client, metadata!.name!, namespace);
     }
     await until('all services are gone', async () => (await cluster.client.list(statefulServices, { namespace })).items.length === 0);
     await cluster.client.delete(namespaces, namespace);

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from 'vitest';
 import { apps, namespaces, statefulServices } from '@skipper/api';
+import { deleteWithData } from './delete-service.ts';
 import { openCluster, type Ended, type TestCluster } from './kip.ts';
 import { until } from './until.ts';
 
@@ -49,13 +50,7 @@ async function empty({ client }: TestCluster, namespace: string): Promise<void> 
   if (!(await client.find(namespaces, namespace))) return;
   for (const { metadata } of (await client.list(apps, { namespace })).items) await client.delete(apps, metadata!.name!, { namespace });
   for (const { metadata } of (await client.list(statefulServices, { namespace })).items) {
-    await client.patch(
-      statefulServices,
-      metadata!.name!,
-      { metadata: { annotations: { 'skipper.dev/delete-data': 'true' } } },
-      { namespace },
-    );
-    await client.delete(statefulServices, metadata!.name!, { namespace });
+    await deleteWithData(client, metadata!.name!, namespace);
   }
   const isEmpty = async (): Promise<boolean> =>
     (await client.list(apps, { namespace })).items.length + (await client.list(statefulServices, { namespace })).items.length === 0;
