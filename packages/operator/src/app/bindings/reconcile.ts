@@ -1,5 +1,6 @@
 import type { Secret } from 'kubernetes-types/core/v1.d.ts';
-import { secrets, type App } from '@skipper/api';
+import { isDeepStrictEqual } from 'node:util';
+import { isPassing, secrets, type App, type AppBinding } from '@skipper/api';
 import { NoAccountsError, type Grant } from '@skipper/engines';
 import { hasReason, type KubeClient } from '@skipper/kube';
 import { fieldManager } from '../../apply.ts';
@@ -10,6 +11,7 @@ import { newPassword } from '../../passwords.ts';
 import type { Outcome as Requeue } from '../../work-queue.ts';
 import { withAccess, type AccessTarget } from './access.ts';
 import { toChangeAccounts, toLogIn, withoutSecrets, type BindingContext } from './context.ts';
+import type { Outcome } from './outcomes.ts';
 import { nameTaken, planBindings, type BindingPlan, type Refusal } from './plan.ts';
 import { letGo, releaseBinding } from './release.ts';
 import {
@@ -98,7 +100,7 @@ async function settle(context: BindingContext, app: App, plan: BindingPlan, stan
       tell(bound, given);
       return { requeueAfterMs: dueInMs };
     }
-  } else if (record.verified === undefined)
+  } else if (record.verified === undefined && !hasFailed(outcomes.get(key), entry))
     tell({ reason: 'Binding', message: `Its account in the service "${entry.service}" is being made.` });
 
   let current = secret;
@@ -122,6 +124,11 @@ async function settle(context: BindingContext, app: App, plan: BindingPlan, stan
   if (!isSettled) await write(context, current, settled, variables);
   tell(bound, given);
   return { requeueAfterMs: outcomes.postpone(key, verifyEveryMs * (1 + Math.random() / 4)) };
+}
+
+/** What has failed is not said to be under way at each new attempt: every change of the status is seen, and would be another attempt. */
+function hasFailed(outcome: Outcome | undefined, entry: AppBinding): boolean {
+  return outcome !== undefined && !outcome.ready && !isPassing(outcome.reason) && isDeepStrictEqual(outcome.entry, entry);
 }
 
 async function stillStands(client: KubeClient, { metadata }: Secret): Promise<boolean> {
