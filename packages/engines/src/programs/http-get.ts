@@ -1,6 +1,6 @@
 import { request as requestHttp, type ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { request as requestHttps } from 'node:https';
-import type { Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 
 /** An answer that is no content. */
@@ -83,13 +83,23 @@ async function send(url: URL, { headers, signal, answerMs }: GetOptions): Promis
         until,
       );
     const socket = await tunnel(url, proxy, until);
-    return await answer(
-      requestHttps(plain(url), {
-        ...options,
-        createConnection: () => connectTls({ socket, servername: url.hostname, ALPNProtocols: ['http/1.1'] }),
-      }),
-      until,
-    );
+    const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+    try {
+      return await answer(
+        requestHttps(plain(url), {
+          ...options,
+          // With any agent, a new one for `false` too, Node connects by that agent and ignores the request's own way.
+          agent: undefined,
+          // Which an agent would know.
+          defaultPort: 443,
+          createConnection: () => connectTls({ socket, host, servername: isIP(host) ? '' : host, ALPNProtocols: ['http/1.1'] }),
+        }),
+        until,
+      );
+    } catch (error) {
+      socket.destroy();
+      throw error;
+    }
   } catch (error) {
     if (signal.aborted) throw signal.reason;
     if (timedOut.aborted) throw new Error(`${shown(url)} did not answer within ${answerMs / 1000} s`, { cause: error });
