@@ -1,8 +1,9 @@
-import { mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { KipError, type BuiltinCommand, type ContainerContext, type ImageProcess } from '@skipper/api';
 import { giveToPod, makePodFolder } from '../programs/ownership.ts';
+import { readPrivateFile } from '../programs/private-file.ts';
 import { helloMongodb } from './hello.ts';
 import { mongodbPort } from './probes.ts';
 import { findMongod, provideMongod } from './programs.ts';
@@ -43,7 +44,7 @@ export function mongodbProcess({ version, hasStarted, acceptsClients, isAlive }:
     async exec(argv, context) {
       const line = argv.join('\0');
       if ([hasStarted, acceptsClients].some((probe) => line === probe.join('\0'))) return answering(context, async () => false);
-      if (line === isAlive.join('\0')) return answering(context, () => hasProcess(dataFolderOf(context)));
+      if (line === isAlive.join('\0')) return answering(context, () => hasProcess(dataFolderOf(context), context));
       return undefined;
     },
   };
@@ -70,10 +71,11 @@ async function initialize(mongod: string, dataFolder: string, context: Container
   await makePodFolder(unfinished, context);
   const folder = await mkdtemp(join(tmpdir(), 'kip-mongodb-'));
   try {
-    await giveToPod(folder, context);
     const socket = join(folder, 'mongod.sock');
     const running = join(folder, 'running');
-    await writeFile(running, '');
+    // Before the pod can write here, and put a link in its place.
+    await writeFile(running, '', { flag: 'wx' });
+    await giveToPod(folder, context);
     const ended = context.run({
       file: '/bin/sh',
       args: ['-c', runWhileThere, running, mongod, ...options(unfinished, context), '--bind_ip', socket],
@@ -124,8 +126,9 @@ function answering(context: ContainerContext, otherwise: () => Promise<boolean>)
 }
 
 /** Whether the server that holds the data runs, though it recovers and does not listen yet. */
-async function hasProcess(dataFolder: string): Promise<boolean> {
-  const pid = Number.parseInt(await readFile(join(dataFolder, 'mongod.lock'), 'utf8').catch(() => ''), 10);
+async function hasProcess(dataFolder: string, context: ContainerContext): Promise<boolean> {
+  const lock = await readPrivateFile(join(dataFolder, 'mongod.lock'), context).catch(() => undefined);
+  const pid = Number.parseInt(lock ?? '', 10);
   if (!(pid > 0)) return false;
   try {
     process.kill(pid, 0);

@@ -1,7 +1,8 @@
-import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KipError, type BuiltinCommand, type ContainerContext, type ImageProcess } from '@skipper/api';
-import { giveToPod, makePodFolder } from '../programs/ownership.ts';
+import { makePodFolder } from '../programs/ownership.ts';
+import { writePrivateFile } from '../programs/private-file.ts';
 import { nativePasswordHash } from './password.ts';
 import { findMariadb, provideMariadb, systemTables, type MariadbPrograms } from './programs.ts';
 import { answers } from './ping.ts';
@@ -74,12 +75,10 @@ async function initialize(programs: MariadbPrograms, dataFolder: string, context
   const scratch = context.hostPath('/tmp');
   const statements = join(scratch, 'init.sql');
   await rm(unfinished, { recursive: true, force: true });
-  await rm(statements, { force: true });
   await makePodFolder(unfinished, context);
   const tables = await Promise.all(systemTables.map((file) => readFile(join(programs.share, file), 'utf8')));
   const own = initialStatements(required(context, 'MYSQL_USERNAME'), required(context, 'MYSQL_PWD'), required(context, 'MYSQL_DATABASE'));
-  await writeFile(statements, ['CREATE DATABASE mysql;', 'USE mysql;', ...tables, ...own, ''].join('\n'), { mode: 0o600, flag: 'wx' });
-  await giveToPod(statements, context);
+  await writePrivateFile(statements, ['CREATE DATABASE mysql;', 'USE mysql;', ...tables, ...own, ''].join('\n'), context);
   // The statements come by standard input, hence the shell.
   await context.run({
     file: '/bin/sh',

@@ -1,7 +1,8 @@
-import { rename, rm, stat, writeFile, appendFile } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { KipError, type BuiltinCommand, type ContainerContext, type ImageProcess, type ProcessSpec } from '@skipper/api';
-import { giveToPod, makePodFolder } from '../programs/ownership.ts';
+import { makePodFolder } from '../programs/ownership.ts';
+import { writePrivateFile } from '../programs/private-file.ts';
 import { probePostgres, type Readiness } from './accepting.ts';
 import { findPostgres, providePostgres } from './programs.ts';
 
@@ -75,16 +76,20 @@ async function initialize(bin: string, dataFolder: string, options: readonly str
   await makePodFolder(dirname(dataFolder), context);
   await makePodFolder(dirname(passwordFile), context);
   try {
-    await rm(passwordFile, { force: true });
-    await writeFile(passwordFile, `${required(context, 'POSTGRES_PASSWORD')}\n`, { mode: 0o600, flag: 'wx' });
-    await giveToPod(passwordFile, context);
+    await writePrivateFile(passwordFile, `${required(context, 'POSTGRES_PASSWORD')}\n`, context);
     await context.run({ file: join(bin, 'initdb'), args: ['-D', unfinished, '-U', user, `--pwfile=${passwordFile}`, ...options], env });
   } finally {
     await rm(passwordFile, { force: true });
   }
-  await appendFile(join(unfinished, 'pg_hba.conf'), 'host all all all scram-sha-256\n');
+  await context.run(letAllAddressesLogIn(unfinished, env));
   await context.run(createDatabase(bin, unfinished, required(context, 'POSTGRES_DB'), env));
   await rename(unfinished, dataFolder);
+}
+
+/** By the pod itself, which made the folder: the cluster can be root, and must not write where a link of the pod's leads. */
+function letAllAddressesLogIn(dataFolder: string, env: Record<string, string>): ProcessSpec {
+  const append = 'echo "host all all all scram-sha-256" >>"$1"';
+  return { file: '/bin/sh', args: ['-c', append, 'sh', join(dataFolder, 'pg_hba.conf')], env };
 }
 
 /** In single-user mode, which needs neither a port nor a password. The statement comes by standard input, hence the shell. */

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { KipError, type BuiltinCommand, type ContainerContext, type ImageProcess } from '@skipper/api';
-import { giveToPod, makePodFolder } from '../programs/ownership.ts';
+import { makePodFolder } from '../programs/ownership.ts';
+import { readPrivateFile, writePrivateFile } from '../programs/private-file.ts';
 import { greetAmqp } from './amqp-greeting.ts';
 import { takeFreePorts } from './free-ports.ts';
 import { findRabbitmq, provideRabbitmq, type RabbitmqPrograms } from './programs.ts';
@@ -41,18 +42,18 @@ export function rabbitmqProcess({ acceptsClients, isAlive }: RabbitmqProcessOpti
       for (const folder of [folders.data, folders.home]) await makePodFolder(folder, context);
       const [epmd, distribution] = await takeFreePorts(2);
       const ports: NodePorts = { epmd: epmd!, distribution: distribution! };
-      await writePrivately(folders.ports, JSON.stringify(ports), context);
-      await writePrivately(join(folders.home, '.erlang.cookie'), randomBytes(32).toString('hex'), context, 0o400);
-      await writePrivately(folders.plugins, enabledPlugins, context);
+      await writePrivateFile(folders.ports, JSON.stringify(ports), context);
+      await writePrivateFile(join(folders.home, '.erlang.cookie'), randomBytes(32).toString('hex'), context, 0o400);
+      await writePrivateFile(folders.plugins, enabledPlugins, context);
       const password = hashPassword(required(context, 'RABBITMQ_DEFAULT_PASS'));
-      await writePrivately(folders.definitions, definitions(required(context, 'RABBITMQ_DEFAULT_USER'), password), context);
+      await writePrivateFile(folders.definitions, definitions(required(context, 'RABBITMQ_DEFAULT_USER'), password), context);
       const limit = Number(context.env['MEMORY_LIMIT']);
       const config = rabbitmqConfig({
         bind: context.podIP,
         definitionsFile: folders.definitions,
         ...(limit > 0 ? { memory: { limit: String(limit), watermark: String(Math.floor(limit * memoryShare)) } } : {}),
       });
-      await writePrivately(folders.config, config, context);
+      await writePrivateFile(folders.config, config, context);
       return {
         file: '/bin/sh',
         args: ['-c', launcher, 'sh', join(programs.runtime, 'epmd'), join(programs.runtime, 'erlexec'), ...runtimeOptions],
@@ -159,13 +160,10 @@ async function nodeIsUp(context: ContainerContext): Promise<boolean> {
 }
 
 async function portsOf(context: ContainerContext): Promise<NodePorts> {
-  return JSON.parse(await readFile(foldersOf(context).ports, 'utf8')) as NodePorts;
-}
-
-async function writePrivately(file: string, content: string, context: ContainerContext, mode = 0o600): Promise<void> {
-  await rm(file, { force: true });
-  await writeFile(file, content, { mode, flag: 'wx' });
-  await giveToPod(file, context);
+  const file = foldersOf(context).ports;
+  const text = await readPrivateFile(file, context);
+  if (text === undefined) throw new Error(`${file} is not what the start wrote`);
+  return JSON.parse(text) as NodePorts;
 }
 
 async function requirePrograms(context: { enginesDir: string }): Promise<RabbitmqPrograms> {

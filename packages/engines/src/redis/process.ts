@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { KipError, type BuiltinCommand, type ContainerContext, type ImageProcess } from '@skipper/api';
-import { giveToPod, makePodFolder } from '../programs/ownership.ts';
+import { makePodFolder } from '../programs/ownership.ts';
+import { readPrivateFile, writePrivateFile } from '../programs/private-file.ts';
 import { pingRedis } from './ping.ts';
 import { findRedis, provideRedis, type RedisPrograms } from './programs.ts';
 import { accountsFile, administratorAccounts, administratorLines, dataShare, redisConfig } from './settings.ts';
@@ -45,7 +46,7 @@ export function redisProcess({ acceptsCommands, isAlive }: RedisProcessOptions):
         bind: context.podIP,
         ...(limit > 0 ? { maxMemory: Math.floor(limit * dataShare) } : {}),
       });
-      await writePrivate(file, config, context);
+      await writePrivateFile(file, config, context);
       return {
         file: join(folder, 'redis-server'),
         args: [file],
@@ -73,21 +74,12 @@ export function redisProcess({ acceptsCommands, isAlive }: RedisProcessOptions):
 /** Replaces the administrator's lines and keeps those of apps; the file is the old one or the new one, whenever this is killed. */
 async function writeAccounts(file: string, context: ContainerContext): Promise<void> {
   const username = required(context, 'REDIS_USERNAME');
-  const before = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return '';
-    throw error;
-  });
+  const before = (await readPrivateFile(file, context)) ?? '';
   const own = administratorLines(username);
   const apps = before.split('\n').filter((line) => line !== '' && !own.some((beginning) => line.startsWith(beginning)));
   const hash = createHash('sha256').update(required(context, 'REDISCLI_AUTH')).digest('hex');
-  await writePrivate(`${file}.new`, administratorAccounts(username, hash) + apps.map((line) => `${line}\n`).join(''), context);
+  await writePrivateFile(`${file}.new`, administratorAccounts(username, hash) + apps.map((line) => `${line}\n`).join(''), context);
   await rename(`${file}.new`, file);
-}
-
-async function writePrivate(file: string, content: string, context: ContainerContext): Promise<void> {
-  await rm(file, { force: true });
-  await writeFile(file, content, { mode: 0o600, flag: 'wx', flush: true });
-  await giveToPod(file, context);
 }
 
 function answering(context: ContainerContext, good: (answer: string | undefined) => boolean): BuiltinCommand {
