@@ -44,8 +44,10 @@ exec redis-server /tmp/redis.conf`;
 
 const ping = `redis-cli -h 127.0.0.1 -p ${port} --user "$REDIS_USERNAME" ping`;
 const acceptsCommands = ['sh', '-c', `[ "$(${ping})" = PONG ]`];
-/** Any answer at all, LOADING too: a server that reads a big log is busy, and not to be killed. */
-const isAlive = ['sh', '-c', `[ -n "$(${ping})" ]`];
+/** What a server says that is there, though it reads a big log, is busy, full, or does not let the administrator in. */
+const signsOfLife = ['PONG', 'LOADING', 'BUSY', 'MASTERDOWN', 'MISCONF', 'NOAUTH', 'WRONGPASS', "'max number of clients'"];
+/** Some of it redis-cli prints as errors, where it also says that nobody answers. */
+const isAlive = ['sh', '-c', `case "$(${ping} 2>&1)" in ${signsOfLife.map((sign) => `*${sign}*`).join('|')}) ;; *) exit 1 ;; esac`];
 
 const probe = (command: string[], timing: Omit<Probe, 'exec'>): Probe => ({ exec: { command }, ...timing });
 
