@@ -21,7 +21,7 @@ export function minioProcess(host: ProcessHost): ImageProcess {
       // Which of the two a volume needs is known only at its start.
       if (await installedFolder()) return;
       await provideOwnProgram(ownProgram, host, context);
-      await provideNode(context.enginesDir);
+      await provideNode(context);
     },
 
     async start(context) {
@@ -38,7 +38,7 @@ export function minioProcess(host: ProcessHost): ImageProcess {
           hint: `Install MinIO so that "${program}" is on PATH, or delete the service with its data.`,
         });
       return {
-        file: await provideNode(context.enginesDir),
+        file: await provideNode(context),
         args: [await provideOwnProgram(ownProgram, host, context)],
         env: {
           ...basics(scratch),

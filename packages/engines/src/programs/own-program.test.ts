@@ -1,8 +1,8 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { provideOwnProgram } from './own-program.ts';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { provideNode, provideOwnProgram } from './own-program.ts';
 
 describe('a program of our own', () => {
   let folder: string;
@@ -48,5 +48,32 @@ describe('a program of our own', () => {
 
   it('says what to do when it is missing', async () => {
     await expect(provide()).rejects.toMatchObject({ code: 'engine-unavailable', hint: expect.stringContaining('again') });
+  });
+});
+
+describe("Node in a folder of root's", () => {
+  const { execPath } = process;
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'skipper-node-'));
+    process.execPath = join(folder, 'node');
+    await writeFile(process.execPath, 'program', { mode: 0o700 });
+    vi.spyOn(process, 'getuid').mockReturnValue(0);
+  });
+  afterEach(async () => {
+    process.execPath = execPath;
+    vi.restoreAllMocks();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it('is copied once for many, who begin together, to where every user can run it', async () => {
+    const enginesDir = join(folder, 'engines');
+    const provide = (): Promise<string> => provideNode({ enginesDir, signal: AbortSignal.timeout(10_000) });
+    const [file, ...others] = await Promise.all([provide(), provide(), provide()]);
+    expect(others).toEqual([file, file]);
+    expect(await provide()).toBe(file);
+    expect(await readFile(file, 'utf8')).toBe('program');
+    expect((await stat(file)).mode & 0o777).toBe(0o755);
+    expect(await readdir(enginesDir)).toHaveLength(1);
   });
 });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { chmod, copyFile, cp, mkdir, readdir, readFile, rename, stat } from 'node:fs/promises';
+import { chmod, copyFile, cp, readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { KipError } from '@skipper/api';
 import type { ProcessHost } from '../engine.ts';
@@ -35,17 +35,17 @@ export async function provideOwnProgram(
 }
 
 /** Node, where the pods' users can run it: a copy when it lies in a folder of root's. */
-export async function provideNode(enginesDir: string): Promise<string> {
+export async function provideNode({ enginesDir, signal }: { enginesDir: string; signal: AbortSignal }): Promise<string> {
   const node = process.execPath;
   if (process.getuid?.() !== 0 || (await othersCanRun(node))) return node;
-  const copy = join(enginesDir, `node-${process.version}`);
-  if (await exists(copy)) return copy;
-  await mkdir(enginesDir, { recursive: true });
-  const unfinished = `${copy}.${process.pid}`;
-  await copyFile(node, unfinished, constants.COPYFILE_FICLONE);
-  await chmod(unfinished, 0o755);
-  await rename(unfinished, copy);
-  return copy;
+  const folder = join(enginesDir, `nodejs-${process.version}`);
+  if (!(await exists(folder)))
+    await makeWholeFolder(folder, { signal, progress: () => undefined }, async ({ unpacked }) => {
+      const copy = join(unpacked, 'node');
+      await copyFile(node, copy, constants.COPYFILE_FICLONE);
+      await chmod(copy, 0o755);
+    });
+  return join(folder, 'node');
 }
 
 async function othersCanRun(path: string): Promise<boolean> {
