@@ -49,11 +49,15 @@ describe('a grant', () => {
       'unlimited',
       'manage_snapshots',
       'cluster_manage_index_templates',
+      // By `_all` it ends the scrolls of everybody.
+      'indices:data/read/scroll/clear',
     ])
       expect(cluster).not.toContain(tooMuch);
     const actions = (role['index_permissions'] as { allowed_actions: string[] }[])[0]!.allowed_actions;
     for (const tooMuch of ['*', 'indices:*', 'indices_all', 'manage', 'indices:admin/*', 'indices:admin/resize', 'indices:admin/shrink'])
       expect(actions).not.toContain(tooMuch);
+    const ofAliases = actions.filter((action) => action.includes('alias'));
+    expect(ofAliases).toEqual(['indices:admin/aliases/get', 'indices:admin/aliases/exists']);
   });
   it('changes nothing when nothing is to be changed', async () => {
     await accounts.grant(access, api);

@@ -11,21 +11,26 @@ const names: DatabaseNames = {
   reserved: ['security', 'top_queries'],
 };
 
-/** What an app's indices, aliases and data streams begin with. A database's name has no "-", so no prefix begins with another. */
+/** What an app's indices and data streams begin with. A database's name has no "-", so no prefix begins with another. */
 export const indexPrefix = (database: string): string => `${database}-`;
 
 /**
  * Requests that name several indices or none, whose parts are then checked one by one, and the greeting that clients begin with.
  * What would show other apps' indices, queries or settings is left out: cluster state and health, tasks, templates, pipelines and
- * snapshots. https://docs.opensearch.org/latest/security/access-control/permissions/
+ * snapshots. So is ending scrolls, which by `_all` ends everybody's; they end by their timeout.
+ * https://docs.opensearch.org/latest/security/access-control/permissions/
  */
-const clusterPermissions = ['cluster_composite_ops', 'cluster:monitor/main', 'indices:data/read/scroll/clear'];
+const clusterPermissions = ['cluster_composite_ops', 'cluster:monitor/main'];
 
-/** All that an index's owner does, but for shrink, split and clone, which take what another index holds. */
+/**
+ * All that an index's owner does, but for shrink, split and clone, which take what another index holds, and for making and removing
+ * aliases: the plugin checks the index alone, and an app could give it a name that is another app's.
+ */
 const indexPermissions = [
   'crud',
   'create_index',
-  'manage_aliases',
+  'indices:admin/aliases/get',
+  'indices:admin/aliases/exists',
   'manage_data_streams',
   'manage_point_in_time',
   'indices_monitor',
