@@ -35,18 +35,12 @@ const withoutKeys = {
 const checkedByTheServer = ['sort', 'sort_ro'];
 
 /**
- * Commands of modules that name one key and touch no other. Modules declare their keys themselves, some too few, and those of search
- * and time series reach keys by an index or a label: a module's command is allowed only when it is named here.
+ * Those of vector sets name one key and touch no other. They are part of Redis 8 and yet flagged as a module's, as no other command of this
+ * server is: a module's declare their keys themselves, some too few, and are allowed only when they are named here.
  */
-const ofModules = {
-  json: `del forget get set merge type clear toggle numincrby nummultby strappend strlen arrappend arrindex arrinsert arrlen arrpop arrtrim
-    objkeys objlen resp`
-    .split(/\s+/)
-    .map((name) => `json.${name}`),
-  vectorSets: ['vadd', 'vcard', 'vdim', 'vemb', 'vgetattr', 'vinfo', 'vismember', 'vlinks', 'vrandmember', 'vrem', 'vsetattr', 'vsim'],
-};
+const vectorSets = ['vadd', 'vcard', 'vdim', 'vemb', 'vgetattr', 'vinfo', 'vismember', 'vlinks', 'vrandmember', 'vrem', 'vsetattr', 'vsim'];
 
-const named = new Set([withoutKeys, ofModules].flatMap((groups) => Object.values(groups).flat()).concat(checkedByTheServer));
+const named = new Set([...Object.values(withoutKeys).flat(), ...vectorSets, ...checkedByTheServer]);
 
 /**
  * The commands of this very server that an app may use, by name: a later version's new ones are closed until somebody has thought about
