@@ -50,7 +50,7 @@ export async function demo(options: DemoOptions): Promise<void> {
     note(
       [
         'Next:',
-        `  kip tunnel ${name}                          connect a desktop client to localhost:5432`,
+        `  kip tunnel ${name}                            connect a desktop client to localhost:5432`,
         '  kip service add redis --name cache         add another service',
         '  kip service list                           see what runs',
         '  kip down                                   stop everything; the data is kept',
