@@ -9,6 +9,8 @@ const folders = 256;
 /** Enough to keep the disk busy, little enough for many uploads at once. */
 const writeBytes = 512 << 10;
 const readBytes = 256 << 10;
+/** Bytes of one file after which the disk begins with them, so that little is left to wait for at the end. */
+const syncBytes = 16 << 20;
 
 /**
  * Contents of objects as files, named by ids that are never used twice. A file counts only once the index says so; what it does not
@@ -174,8 +176,19 @@ async function writeAll(file: FileHandle, contents: AsyncIterable<Buffer>): Prom
   let gathered: Buffer[] = [];
   let gatheredBytes = 0;
   let writing: Promise<unknown> | undefined;
+  let syncing: Promise<void> | undefined;
+  let syncFailure: unknown;
+  let syncedBytes = 0;
   const flush = async (): Promise<void> => {
     await guarded(writing);
+    if (size - syncedBytes > syncBytes && !syncing) {
+      syncedBytes = size;
+      syncing = file
+        .datasync()
+        // The system tells of a failure once: the sync at the end would know nothing of it.
+        .catch((error: unknown) => void (syncFailure ??= error))
+        .finally(() => (syncing = undefined));
+    }
     const pieces = gathered;
     gathered = [];
     gatheredBytes = 0;
@@ -194,7 +207,9 @@ async function writeAll(file: FileHandle, contents: AsyncIterable<Buffer>): Prom
     await guarded(writing);
   } finally {
     await writing?.catch(() => {});
+    await syncing;
   }
+  if (syncFailure !== undefined) throw diskError(syncFailure);
   return size;
 }
 
