@@ -162,9 +162,13 @@ describe('a StatefulSet', () => {
     expect(await ownersOf('data-late-2')).toEqual([]);
 
     await change('changes', policy('Retain', 'Delete'));
-    await until('claims are its own', async () => (await ownersOf('data-changes-0')).join() === 'StatefulSet');
+    await until('claims are its own', async () =>
+      (await Promise.all([0, 1, 2].map((at) => ownersOf(`data-changes-${at}`)))).every((owners) => owners.join() === 'StatefulSet'),
+    );
     await change('changes', policy('Retain', 'Retain'));
-    await until('claims have no owner', async () => (await ownersOf('data-changes-0')).length === 0);
+    await until('claims have no owner', async () =>
+      (await Promise.all([0, 1, 2].map((at) => ownersOf(`data-changes-${at}`)))).every((owners) => owners.length === 0),
+    );
     await cluster.kube.delete(statefulSets, 'changes', { namespace });
     await until('its pods are gone', async () => (await podsOf('changes')).length === 0);
     expect(await names('changes')).toBe('data-changes-0,data-changes-1,data-changes-2');

@@ -25,6 +25,25 @@ afterEach(() => {
 const openHere = () => process.getActiveResourcesInfo().filter((name) => name === 'TCPSocketWrap').length;
 
 describe('a probe that connects', () => {
+  it('does not reset a server that speaks first and hangs up', async () => {
+    const failures: Error[] = [];
+    server.removeAllListeners('connection');
+    server.on(
+      'connection',
+      (socket) =>
+        void socket
+          .on('error', (error) => failures.push(error))
+          .resume()
+          .end('welcome\n'),
+    );
+    const target = { podIP: '127.0.0.1', container: { name: 'main' }, run: () => Promise.reject(new Error('not asked')) };
+    const probe = { tcpSocket: { port: (server.address() as AddressInfo).port } };
+    const before = openHere();
+    for (let count = 0; count < 200; count++) await probeOnce(probe, target, new AbortController().signal);
+    await until('every connection is closed', () => openHere() <= before, 5_000);
+    expect(failures).toEqual([]);
+  });
+
   it('leaves no connection behind with a server that speaks first', async () => {
     const before = openHere();
     const target = { podIP: '127.0.0.1', container: { name: 'main' }, run: () => Promise.reject(new Error('not asked')) };

@@ -77,12 +77,18 @@ function getOnce(action: HTTPGetAction, target: ProbeTarget, signal: AbortSignal
   });
 }
 
+/** How long a server may go on after a probe has hung up, in ms; some would for good. */
+const hangUpMs = 1_000;
+
 function connectOnce(host: string, port: number, signal: AbortSignal): Promise<ProbeResult> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port, signal });
     socket.once('connect', () => {
-      // Half-closing would not do: what a server says first is read by nobody, and so its end would never be seen.
-      socket.destroy();
+      // Hung up at once, a server that speaks first would be reset, which not every program survives. It is read until it has ended.
+      socket.resume();
+      socket.end();
+      const impatient = setTimeout(() => socket.destroy(), hangUpMs).unref();
+      socket.once('close', () => clearTimeout(impatient));
       resolve({ success: true, message: '' });
     });
     socket.on('error', reject);
