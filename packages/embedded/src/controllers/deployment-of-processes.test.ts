@@ -67,13 +67,15 @@ describe('a Deployment of processes', () => {
     });
     await create('rolls', 3, 7310, 'process.env.HOST');
     await shows('rolls', 'one', 3);
+    const addressesNow = async () =>
+      ((await cluster.kube.get(endpoints, 'rolls', { namespace })).subsets ?? []).flatMap(({ addresses = [] }) => addresses);
+    await until('its service knows them', async () => (await addressesNow()).length === 3);
     const answers = new Map<string, number>();
     const count = (answer: string): void => void answers.set(answer, (answers.get(answer) ?? 0) + 1);
     let asking = true;
     const load = (async () => {
       while (asking) {
-        const { subsets = [] } = await cluster.kube.get(endpoints, 'rolls', { namespace });
-        const addresses = subsets.flatMap(({ addresses: ready = [] }) => ready);
+        const addresses = await addressesNow();
         const { ip } = addresses[Math.floor(Math.random() * addresses.length)] ?? { ip: 'none' };
         await ask(ip, 7310).then(count, (error: Error) => count(error.message));
       }
