@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -39,4 +39,22 @@ describe.each([...(process.platform === 'linux' ? ['linux'] : []), ...(hasPs ? [
     writeFileSync(record, JSON.stringify({ pid, startTime: earlier }));
     expect(findRunning()).toBeUndefined();
   });
+});
+
+it("says so where what is noted is another user's", () => {
+  const folder = mkdtempSync(join(tmpdir(), 'kip-theirs-'));
+  vi.stubEnv('KIP_HOME', folder);
+  mkdirSync(join(folder, 'embedded'));
+  recordRunning({ server: 'https://127.0.0.1:1' });
+  chmodSync(folder, process.getuid?.() === 0 ? 0o700 : 0);
+  // Root may look everywhere.
+  if (process.getuid?.() === 0) process.seteuid!(65_534);
+  try {
+    expect(() => findRunning()).toThrow(expect.objectContaining({ code: 'forbidden' }));
+  } finally {
+    if (process.getuid?.() === 0) process.seteuid!(0);
+    chmodSync(folder, 0o700);
+    vi.unstubAllEnvs();
+    rmSync(folder, { recursive: true });
+  }
 });

@@ -3,7 +3,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, r
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { KipError } from '@skipper/api';
-import { embeddedFolder, inHome, kipHome } from './home.ts';
+import { embeddedFolder, inHome, kipHome, readInHome } from './home.ts';
 
 /** What a running embedded cluster says of itself. */
 export interface RunningCluster {
@@ -25,8 +25,8 @@ export const lockedExitCode = 75;
 
 /** The process of the embedded cluster, if it runs. @throws KipError `forbidden` where that is another user's affair */
 export function findRunning(): RunningCluster | undefined {
-  if (!inHome(() => existsSync(recordFile()))) return undefined;
-  const text = inHome(() => readFileSync(recordFile(), 'utf8'));
+  const text = readInHome(recordFile());
+  if (text === undefined) return undefined;
   try {
     const running = JSON.parse(text) as RunningCluster;
     return startTimeOf(running.pid) === running.startTime ? running : undefined;
@@ -38,8 +38,10 @@ export function findRunning(): RunningCluster | undefined {
 /** Notes down what runs. @param state.pid default this process */
 export function recordRunning({ pid = process.pid, ...state }: Partial<Omit<RunningCluster, 'startTime'>> = {}): void {
   const record: RunningCluster = { pid, startTime: startTimeOf(pid) ?? '', ...state };
-  writeFileSync(`${recordFile()}.new`, JSON.stringify(record), { mode: 0o600 });
-  renameSync(`${recordFile()}.new`, recordFile());
+  // Of this process alone: another may note something down at the same time.
+  const unfinished = `${recordFile()}.${process.pid}`;
+  writeFileSync(unfinished, JSON.stringify(record), { mode: 0o600 });
+  renameSync(unfinished, recordFile());
 }
 
 export function forgetRunning(): void {
@@ -105,8 +107,10 @@ function startProcess(): ChildProcess {
   });
   closeSync(log);
   child.unref();
-  // Whoever comes meanwhile finds it, to wait for it or to stop it.
-  if (child.pid !== undefined) recordRunning({ pid: child.pid });
+  // Its exit code tells as well of one that could not be started.
+  child.on('error', () => undefined);
+  // Whoever comes meanwhile finds it, to wait for it or to stop it; one that has been faster stays noted.
+  if (child.pid !== undefined && !findRunning()) recordRunning({ pid: child.pid });
   return child;
 }
 

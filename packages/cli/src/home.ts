@@ -28,16 +28,15 @@ interface Settings {
 
 const settingsFile = (): string => join(kipHome(), 'config.json');
 
-/** @throws KipError `damaged`: to go on without them could mean another cluster. */
+/** @throws KipError `damaged`, `forbidden`: to go on without them could mean another cluster. */
 export function readSettings(): Settings {
-  let text: string;
+  let text: string | undefined;
   try {
-    text = readFileSync(settingsFile(), 'utf8');
+    text = readInHome(settingsFile());
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return {};
-    throw unusable(`cannot be read (${code})`, error);
+    throw error instanceof KipError ? error : unusable(`cannot be read (${(error as NodeJS.ErrnoException).code})`, error);
   }
+  if (text === undefined) return {};
   let settings: unknown;
   try {
     settings = JSON.parse(text);
@@ -81,6 +80,22 @@ export function inHome<T>(work: () => T): T {
       cause: error,
     });
   }
+}
+
+/**
+ * The text of a file in it; `undefined` when there is none. Whether one exists is not asked first: of a folder that may not be looked into
+ * the answer would be no.
+ * @throws KipError as {@link inHome}
+ */
+export function readInHome(file: string): string | undefined {
+  return inHome(() => {
+    try {
+      return readFileSync(file, 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+  });
 }
 
 export function writeSettings(settings: Settings): void {
