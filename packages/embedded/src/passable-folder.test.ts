@@ -45,7 +45,7 @@ describe.runIf(process.getuid?.() === 0)('with a umask that shuts everybody else
     );
     const ended = await until('the pod has ended', async () => {
       const { status } = await cluster.kube.get(pods, 'reader', { namespace: 'default' });
-      return status?.containerStatuses?.[0]?.state?.terminated && status.phase;
+      return status?.phase === 'Succeeded' || status?.phase === 'Failed' ? status.phase : undefined;
     });
     expect(ended).toBe('Succeeded');
     expect(await modeOf('engines')).toBe(0o755);
