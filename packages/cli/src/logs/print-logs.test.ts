@@ -47,6 +47,27 @@ class OnePod {
   }
 }
 
+it('prints what the others printed when a pod goes while it is asked', async () => {
+  let printed = '';
+  const write = vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => ((printed += String(chunk)), true));
+  const notes = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+  try {
+    const client = {
+      list: async () => ({ items: ['a-going', 'b-staying'].map((name) => ({ metadata: { name } })) }),
+      logs: async (name: string) => {
+        if (name === 'a-going') throw new KubeError(404, { reason: 'NotFound', message: 'pods "a-going" not found' });
+        return [`${new Date().toISOString()} one\n`];
+      },
+    } as unknown as KubeClient;
+    await printLogs(client, { namespace: 'n', what: 'App "api"' }, {});
+    expect(notes.mock.calls.flat().join('')).toContain('pods "a-going" not found');
+  } finally {
+    write.mockRestore();
+    notes.mockRestore();
+  }
+  expect(printed).toMatch(/b-staying\S* one\n$/);
+});
+
 it('prints what a pod that takes the name of another prints, once and without a name', async () => {
   let printed = '';
   const write = vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => ((printed += String(chunk)), true));

@@ -46,8 +46,8 @@ export async function printLogs(client: KubeClient, selection: Selection, option
     try {
       for await (const line of podLog(client, name!, settings)) await write(found.length > 1 ? name : undefined, line);
     } catch (error) {
-      // Its neighbours have printed something all the same.
-      if (!(error instanceof KubeError) || error.code !== 400) throw error;
+      // It has not started, or went since it was listed. Its neighbours have printed something all the same.
+      if (!(error instanceof KubeError) || ![400, 404].includes(error.code)) throw error;
       note(`  ${name}: ${printable(error.message)}`);
     }
   }
