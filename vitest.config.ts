@@ -31,8 +31,9 @@ export default defineConfig({
           name: 'e2e',
           include: ['e2e/**/*.test.ts'],
           exclude: ofTheOtherCluster,
-          testTimeout: 180_000,
-          hookTimeout: 300_000,
+          // Longer than what a test waits for by itself: several pods in turn, each by a kubelet that is busy with others.
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
           // A file has an embedded cluster of its own; on one that is given, a single operator can lead.
           fileParallelism: !onRealCluster,
           sequence: { groupOrder: 2 },

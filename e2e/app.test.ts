@@ -259,16 +259,16 @@ describe('what is wrong', () => {
       'broken',
       ...project.flags(),
       '--timeout',
-      '8s',
+      '20s',
       ...port,
       ...(project.cluster.embedded ? [] : ['--image', 'docker.io/library/node:22']),
       '--',
-      'node',
-      '-e',
-      'process.exit(3)',
+      'sh',
+      '-c',
+      'exit 3',
     );
     expect(ended.code).toBe(1);
-    expect(ended.stderr).toMatch(/did not get there within 8 s.*It says: /s);
+    expect(ended.stderr).toMatch(/did not get there within 20 s.*It says: /s);
     await project.succeed('app', 'delete', 'broken', ...project.flags());
   });
 });

@@ -213,11 +213,14 @@ describe.runIf(process.env['KUBECONFIG'])('opensearch without its security plugi
     await writeFile(file, manifest({ 'skipper.dev/opensearch-security': 'disabled' }));
     await project.succeed('apply', '-f', file, ...scope());
     const { store } = await stores.opensearch();
-    const read = await asAdministrator('search', async (place) => {
-      const own = { ...place, database: store.administratorsPart };
-      await store.write(own, 'a document');
-      return store.read(own);
-    });
+    // Its pod of before, which was refused, may still be about to go.
+    const read = await until('it is written and read', () =>
+      asAdministrator('search', async (place) => {
+        const own = { ...place, database: store.administratorsPart };
+        await store.write(own, 'a document');
+        return store.read(own);
+      }),
+    );
     expect(read).toBe('a document');
   });
 
@@ -322,11 +325,13 @@ describe('what is wrong with a binding', () => {
   });
 
   it('is offered right by completion', async () => {
-    const completed = async (...words: string[]): Promise<string[]> =>
-      (await project.succeed('complete', '--', ...words)).stdout
-        .split('\n')
-        .map((line) => line.split('\t')[0]!)
-        .filter(Boolean);
+    // A shell waits no longer than two seconds for its suggestions, and gets none where the cluster is slower.
+    const completed = (...words: string[]): Promise<string[]> =>
+      until('something is offered', async () => {
+        const { stdout } = await project.succeed('complete', '--', ...words);
+        const lines = stdout.split('\n').map((line) => line.split('\t')[0]!);
+        return lines.some(Boolean) && lines.filter(Boolean);
+      });
     const scope = project.flags(environment);
     expect(await completed('service', 'bind', ...scope, '')).toEqual(['db', 'reports']);
     expect(await completed('service', 'bind', ...scope, 'db', '')).toEqual(['domain-service', 'identity-service']);

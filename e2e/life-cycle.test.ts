@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -36,7 +36,14 @@ function kipAs(env: NodeJS.ProcessEnv, options: object, ...args: string[]): Prom
   });
 }
 
-const pidIn = (home: string): number => (JSON.parse(readFileSync(join(home, 'embedded', 'running.json'), 'utf8')) as { pid: number }).pid;
+const recordIn = (home: string) =>
+  JSON.parse(readFileSync(join(home, 'embedded', 'running.json'), 'utf8')) as { pid: number; stopping?: boolean };
+const pidIn = (home: string): number => recordIn(home).pid;
+
+/** Whether the cluster has said that it stops, or has ended already. */
+function isStopping(home: string): boolean {
+  return !existsSync(join(home, 'embedded', 'running.json')) || recordIn(home).stopping === true;
+}
 
 it('starts one cluster for all who start it at once', async () => {
   const home = newHome();
@@ -57,6 +64,7 @@ it('is stopped while it starts, and starts again after one that is stopping', as
   expect((await kip(home, 'up')).code).toBe(0);
   const first = pidIn(home);
   process.kill(first, 'SIGTERM');
+  await until('it stops', async () => isStopping(home));
   const again = await kip(home, 'up');
   expect(again.output).toContain('The embedded cluster is up: ');
   expect(pidIn(home)).not.toBe(first);

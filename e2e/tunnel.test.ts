@@ -9,7 +9,7 @@ import type { Probe } from 'kubernetes-types/core/v1.d.ts';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { namespaces, pods, services, statefulSets } from '@skipper/api';
-import { createClient, loadKubeconfig, openTunnel, resolveCluster, type KubeClient, type Tunnel } from '@skipper/kube';
+import { createClient, loadKubeconfig, openTunnel, resolveCluster, type KubeClient, type Tunnel, type TunnelOptions } from '@skipper/kube';
 
 const namespace = `tunnel-${randomBytes(4).toString('hex')}`;
 const password = randomBytes(12).toString('hex');
@@ -37,7 +37,7 @@ beforeAll(async () => {
       env: {},
     }),
   ]);
-}, 120_000);
+});
 
 afterAll(async () => {
   for (const tunnel of tunnels) await tunnel.close();
@@ -86,12 +86,16 @@ describe('a tunnel to PostgreSQL', () => {
   });
 
   it('goes on with the pod that takes the place of a deleted one, and lets connections wait for it', async () => {
+    let notice: (message: string) => void = () => {};
+    const noticed = new Promise<string>((resolve) => (notice = resolve));
+    const tunnel = await open('postgres-0', 5432, { onNotice: notice });
     const established = new pg.Client(login(tunnel.localPort));
     established.on('error', () => {});
     await established.connect();
     const ended = new Promise((resolve) => established.once('end', resolve));
     const before = await client.get(pods, 'postgres-0', { namespace });
     await client.delete(pods, 'postgres-0', { namespace });
+    expect(await noticed).toContain('new connections wait for it');
     const waiting = Promise.all(
       Array.from({ length: 10 }, async (_, index) => {
         await new Promise((resolve) => setTimeout(resolve, index * 200));
@@ -134,7 +138,7 @@ describe('opening a tunnel', () => {
   it('to a local port that is taken fails with the flag that helps', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
-    const failure = open('redis-0', 6379, (taken.address() as AddressInfo).port);
+    const failure = open('redis-0', 6379, { localPort: (taken.address() as AddressInfo).port });
     await expect(failure).rejects.toMatchObject({ code: 'port-in-use', hint: expect.stringContaining('--local-port') });
     taken.close();
   });
@@ -147,8 +151,8 @@ describe('opening a tunnel', () => {
   });
 });
 
-async function open(pod: string, port: number, localPort = 0): Promise<Tunnel> {
-  const tunnel = await openTunnel(client, { namespace, pod, port, localPort, waitForPodMs });
+async function open(pod: string, port: number, options: Partial<TunnelOptions> = {}): Promise<Tunnel> {
+  const tunnel = await openTunnel(client, { namespace, pod, port, localPort: 0, waitForPodMs, ...options });
   tunnels.push(tunnel);
   return tunnel;
 }
@@ -240,7 +244,7 @@ async function enableTls(port: number): Promise<void> {
       await database.connect();
       await database.end();
     },
-    { timeout: 20_000, interval: 100 },
+    { timeout: 100_000, interval: 100 },
   );
 }
 
@@ -287,6 +291,6 @@ async function startWorkload(
       const pod = await client.get(pods, `${name}-0`, { namespace });
       expect(pod.status?.conditions).toContainEqual(expect.objectContaining({ type: 'Ready', status: 'True' }));
     },
-    { timeout: 110_000, interval: 250 },
+    { timeout: 280_000, interval: 250 },
   );
 }

@@ -54,6 +54,6 @@ async function empty({ client }: TestCluster, namespace: string): Promise<void> 
   }
   const isEmpty = async (): Promise<boolean> =>
     (await client.list(apps, { namespace })).items.length + (await client.list(statefulServices, { namespace })).items.length === 0;
-  await until(`everything in ${namespace} is gone`, isEmpty, 120_000);
+  await until(`everything in ${namespace} is gone`, isEmpty);
   await client.delete(namespaces, namespace);
 }

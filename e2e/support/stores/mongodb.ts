@@ -15,7 +15,7 @@ async function connected<T>(place: Place, work: (kept: Collection<Kept>) => Prom
     auth: { username, password },
     authSource: accountsOf(place),
     directConnection: true,
-    serverSelectionTimeoutMS: 10_000,
+    serverSelectionTimeoutMS: 60_000,
   });
   try {
     return await work(client.db(database).collection<Kept>('kept'));

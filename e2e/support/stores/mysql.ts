@@ -2,7 +2,7 @@ import { createConnection, type Connection, type RowDataPacket } from 'mysql2/pr
 import type { Place, Store } from './store.ts';
 
 async function connected<T>({ host, port, username, password, database }: Place, work: (connection: Connection) => Promise<T>): Promise<T> {
-  const connection = await createConnection({ host, port, user: username, password, database, connectTimeout: 10_000 });
+  const connection = await createConnection({ host, port, user: username, password, database, connectTimeout: 60_000 });
   try {
     return await work(connection);
   } finally {

@@ -2,7 +2,7 @@ import pg from 'pg';
 import type { Place, Store } from './store.ts';
 
 async function connected<T>({ host, port, username, password, database }: Place, work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ host, port, user: username, password, database, connectionTimeoutMillis: 10_000 });
+  const client = new pg.Client({ host, port, user: username, password, database, connectionTimeoutMillis: 60_000 });
   await client.connect();
   try {
     return await work(client);

@@ -5,7 +5,7 @@ const queue = 'kept';
 
 async function connected<T>(place: Place, work: (channel: Channel) => Promise<T>): Promise<T> {
   const { host: hostname, port, username, password, database: vhost } = place;
-  const connection = await connect({ protocol: 'amqp', hostname, port, username, password, vhost }, { timeout: 10_000 });
+  const connection = await connect({ protocol: 'amqp', hostname, port, username, password, vhost }, { timeout: 60_000 });
   connection.on('error', () => undefined);
   try {
     const channel = await connection.createConfirmChannel();

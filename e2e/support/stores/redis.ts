@@ -2,7 +2,16 @@ import { Redis } from 'ioredis';
 import type { Place, Store } from './store.ts';
 
 async function connected<T>({ host, port, username, password }: Place, work: (client: Redis) => Promise<T>): Promise<T> {
-  const client = new Redis({ host, port, username, password, lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0 });
+  const client = new Redis({
+    host,
+    port,
+    username,
+    password,
+    lazyConnect: true,
+    connectTimeout: 60_000,
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0,
+  });
   client.on('error', () => undefined);
   try {
     await client.connect();
