@@ -75,7 +75,9 @@ export function dyingAt(
   const client = new Proxy(target, {
     get(_, property) {
       const member = Reflect.get(target, property, target) as unknown;
-      if (typeof member !== 'function' || ['close', 'watch'].includes(String(property))) return member;
+      if (typeof member !== 'function') return member;
+      // Of the target, whose private state a proxy has not.
+      if (['close', 'watch'].includes(String(property))) return member.bind(target) as unknown;
       return (...args: unknown[]) => {
         if (dead || fits(String(property), args[0] as ResourceType, args[1])) {
           dead = true;
