@@ -8,7 +8,7 @@ import { pods, statefulSets } from '@skipper/api';
 import type { ConfigMap } from 'kubernetes-types/core/v1.d.ts';
 import { afterAll, describe, expect, it } from 'vitest';
 import { createNamespace, gone, kube, kubeconfigPath, readyPod } from './support/cluster.ts';
-import { configMaps, deployments, replicaSets, serviceAccounts } from './support/kinds.ts';
+import { configMaps, deployments, replicaSets } from './support/kinds.ts';
 import { nodePod, podSpec, scripts } from './support/pods.ts';
 import { until } from './support/until.ts';
 
@@ -179,7 +179,6 @@ describe.skipIf(missing)(`kubectl${missing ? ` (there is no ${program} on this m
   });
 
   it('reads logs, runs commands, forwards ports and describes a pod', async () => {
-    await until('pods may be created', () => kube.find(serviceAccounts, 'default', inNamespace));
     await kube.create(
       pods,
       nodePod(namespace, 'talks', `${scripts.echo} setInterval(() => console.log('tick'), 200)`, {

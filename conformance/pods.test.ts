@@ -4,13 +4,12 @@ import { text } from 'node:stream/consumers';
 import { events, pods, secrets } from '@skipper/api';
 import { describe, expect, it } from 'vitest';
 import { createNamespace, gone, kube, minorVersion, readyPod } from './support/cluster.ts';
-import { configMaps, serviceAccounts } from './support/kinds.ts';
+import { configMaps } from './support/kinds.ts';
 import { conditionStatus, isReady, nodeContainer, nodePod, scripts } from './support/pods.ts';
 import { failureOf, until } from './support/until.ts';
 
 const namespace = await createNamespace('pods');
 const inNamespace = { namespace };
-await until('pods may be created', () => kube.find(serviceAccounts, 'default', inNamespace));
 
 const pod = (name: string) => kube.find(pods, name, inNamespace);
 const main = async (name: string) => (await pod(name))?.status?.containerStatuses?.[0];

@@ -2,13 +2,12 @@ import { nodes, persistentVolumeClaims, pods, services, statefulSets, storageCla
 import type { StatefulSet } from 'kubernetes-types/apps/v1.d.ts';
 import { describe, expect, it } from 'vitest';
 import { createNamespace, gone, kube, readyPod } from './support/cluster.ts';
-import { deployments, endpoints, persistentVolumes, replicaSets, serviceAccounts } from './support/kinds.ts';
+import { deployments, endpoints, persistentVolumes, replicaSets } from './support/kinds.ts';
 import { isReady, podSpec, scripts } from './support/pods.ts';
 import { failureOf, until } from './support/until.ts';
 
 const namespace = await createNamespace('workloads');
 const inNamespace = { namespace };
-await until('pods may be created', () => kube.find(serviceAccounts, 'default', inNamespace));
 
 const podsOf = async (app: string) =>
   (await kube.list(pods, { namespace, labelSelector: `app=${app}` })).items.filter(({ metadata }) => !metadata?.deletionTimestamp);

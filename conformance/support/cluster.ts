@@ -6,6 +6,7 @@ import { createClient, loadKubeconfig, resolveCluster, type Cluster, type KubeCl
 import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import type { Status } from 'kubernetes-types/meta/v1.d.ts';
 import { afterAll, inject } from 'vitest';
+import { serviceAccounts } from './kinds.ts';
 import { isReady } from './pods.ts';
 import { until } from './until.ts';
 
@@ -38,6 +39,7 @@ export async function createNamespace(prefix: string): Promise<string> {
   afterAll(async () => {
     await kube.delete(namespaces, name);
   });
+  await until('pods may be created', () => kube.find(serviceAccounts, 'default', { namespace: name }));
   return name;
 }
 
