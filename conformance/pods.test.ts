@@ -3,7 +3,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { events, pods, secrets } from '@skipper/api';
 import { describe, expect, it } from 'vitest';
-import { createNamespace, gone, kube, minorVersion, readyPod } from './support/cluster.ts';
+import { createNamespace, gone, kube, readyPod } from './support/cluster.ts';
 import { configMaps } from './support/kinds.ts';
 import { conditionStatus, isReady, nodeContainer, nodePod, scripts } from './support/pods.ts';
 import { failureOf, until } from './support/until.ts';
@@ -23,6 +23,24 @@ async function* linesOf(stream: Readable): AsyncGenerator<string> {
     yield* lines;
   }
 }
+
+/** Serves HTTP on 8080, with success while it is on; {@link turn} turns it. */
+const turnable = (on: boolean) => `
+  let on = ${on};
+  process.on('SIGTERM', () => process.exit(0));
+  require('node:http').createServer((request, response) => {
+    if (request.method === 'POST') on = request.url === '/on';
+    response.writeHead(on ? 200 : 503).end();
+  }).listen(8080, process.env.LISTEN_ADDRESS);`;
+const turn = (name: string, to: 'on' | 'off') =>
+  kube.exec(name, {
+    namespace,
+    command: [
+      'node',
+      '-e',
+      `require('node:http').request({ host: process.env.LISTEN_ADDRESS || '127.0.0.1', port: 8080, method: 'POST', path: '/${to}', agent: false }, (response) => response.resume()).end()`,
+    ],
+  });
 
 describe.concurrent('a pod', () => {
   it('runs, is ready and has an address', async () => {
@@ -81,7 +99,8 @@ describe.concurrent('a pod', () => {
     expect(waiting.restartCount).toBeGreaterThanOrEqual(1);
     expect(waiting.state?.waiting?.message).toContain('back-off');
     expect((await pod('crashes'))?.status?.phase).toBe('Running');
-    expect(await logOf('crashes', { previous: true })).toBe('life\n');
+    // A kubelet removes the container of before as the next one ends.
+    await until('the log of before is there', async () => (await logOf('crashes', { previous: true })) === 'life\n');
     await until(
       'an event tells of it',
       async () => (await kube.list(events, { namespace, fieldSelector: 'involvedObject.name=crashes,reason=BackOff' })).items.length > 0,
@@ -89,58 +108,46 @@ describe.concurrent('a pod', () => {
   });
 
   it('is ready only while its readiness probe succeeds', async () => {
-    const script = `
-      process.on('SIGTERM', () => process.exit(0));
-      require('node:http').createServer((request, response) => {
-        if (request.method === 'POST') globalThis.ready = request.url === '/on';
-        response.writeHead(globalThis.ready ? 200 : 503).end();
-      }).listen(8080, process.env.LISTEN_ADDRESS);`;
     await kube.create(
       pods,
-      nodePod(namespace, 'probed', script, {
-        container: { readinessProbe: { httpGet: { path: '/', port: 8080 }, periodSeconds: 1, failureThreshold: 1 } },
+      nodePod(namespace, 'probed', turnable(false), {
+        container: {
+          // Not before it listens: a kubelet tells of some 25 failures in a row and then is silent.
+          readinessProbe: { httpGet: { path: '/', port: 8080 }, initialDelaySeconds: 10, periodSeconds: 1, failureThreshold: 1 },
+        },
       }),
     );
     await until('it runs', async () => (await main('probed'))?.state?.running);
-    const turn = (to: string) =>
-      kube.exec('probed', {
-        namespace,
-        command: [
-          'node',
-          '-e',
-          `require('node:http').request({ host: process.env.LISTEN_ADDRESS || '127.0.0.1', port: 8080, method: 'POST', path: '/${to}', agent: false }, (response) => response.resume()).end()`,
-        ],
-      });
     await until('an event tells of the failing probe', async () =>
       (await kube.list(events, { namespace, fieldSelector: 'involvedObject.name=probed,reason=Unhealthy' })).items.some(({ message }) =>
         message?.includes('Readiness probe failed: HTTP probe failed with statuscode: 503'),
       ),
     );
     expect(isReady(await pod('probed'))).toBe(false);
-    expect(await turn('on')).toBe(0);
+    expect(await turn('probed', 'on')).toBe(0);
     await readyPod(namespace, 'probed');
-    expect(await turn('off')).toBe(0);
+    expect(await turn('probed', 'off')).toBe(0);
     await until('it is not ready', async () => !isReady(await pod('probed')));
     expect((await main('probed'))?.restartCount).toBe(0);
   });
 
   it('is restarted when its liveness probe fails, and not before it has started', async () => {
-    const script = `
-      process.on('SIGTERM', () => process.exit(0));
-      const begin = Date.now();
-      require('node:net').createServer((socket) => socket.on('error', () => {}).end()).listen(8080, process.env.LISTEN_ADDRESS);
-      require('node:http').createServer((request, response) => response.writeHead(Date.now() - begin > 6000 ? 500 : 200).end()).listen(8081, process.env.LISTEN_ADDRESS);`;
     await kube.create(
       pods,
-      nodePod(namespace, 'lively', script, {
+      nodePod(namespace, 'lively', turnable(true), {
         container: {
-          startupProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1, failureThreshold: 30 },
-          livenessProbe: { httpGet: { port: 8081 }, periodSeconds: 1, failureThreshold: 2 },
+          startupProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1, failureThreshold: 120 },
+          // Often enough for the command that turns it off to end before.
+          livenessProbe: { httpGet: { port: 8080 }, periodSeconds: 1, timeoutSeconds: 10, failureThreshold: 8 },
         },
       }),
     );
-    await until('it has started', async () => (await main('lively'))?.started);
-    expect((await main('lively'))?.restartCount).toBe(0);
+    const started = await until('it has started', async () => {
+      const status = await main('lively');
+      return status?.started && status;
+    });
+    expect(started.restartCount).toBe(0);
+    expect(await turn('lively', 'off')).toBe(0);
     // A kubelet may count the restart before it tells how the container of before ended.
     await until('it was restarted, and how it ended is told', async () => {
       const status = await main('lively');
@@ -182,17 +189,17 @@ describe.concurrent('a pod', () => {
   });
 
   it('is asked to stop, and has its grace period for it', async () => {
-    const script = `process.on('SIGTERM', () => { console.log('asked'); setTimeout(() => { console.log('stopped'); process.exit(0); }, 500); }); console.log('up'); setInterval(() => {}, 1000);`;
-    await kube.create(pods, nodePod(namespace, 'graceful', script, { spec: { terminationGracePeriodSeconds: 120 } }));
+    const script = `process.on('SIGTERM', () => { console.log('asked'); setTimeout(() => { console.log('stopped'); process.exit(0); }, 3000); }); console.log('up'); setInterval(() => {}, 1000);`;
+    await kube.create(pods, nodePod(namespace, 'graceful', script, { spec: { terminationGracePeriodSeconds: 300 } }));
     await until('it is up', async () => (await main('graceful'))?.ready && (await logOf('graceful')) === 'up\n');
     const log = text(await kube.logs('graceful', { namespace, follow: true }));
     const started = Date.now();
     const deleted = await kube.delete(pods, 'graceful', inNamespace);
-    expect(deleted?.metadata?.deletionGracePeriodSeconds).toBe(120);
+    expect(deleted?.metadata?.deletionGracePeriodSeconds).toBe(300);
     expect((await pod('graceful'))?.metadata?.deletionTimestamp).toBeTruthy();
     await gone(pods, 'graceful', namespace);
-    expect(Date.now() - started).toBeGreaterThan(400);
-    expect(Date.now() - started).toBeLessThan(100_000);
+    expect(Date.now() - started).toBeGreaterThan(2_900);
+    expect(Date.now() - started).toBeLessThan(200_000);
     // An early kubelet adds what it thinks of the container's being gone.
     expect(await log).toMatch(/^up\nasked\nstopped\n(rpc error: .*)?$/);
   });
@@ -206,10 +213,11 @@ describe.concurrent('a pod', () => {
     );
     await readyPod(namespace, 'stubborn');
     const started = Date.now();
-    await kube.delete(pods, 'stubborn', inNamespace);
+    const deleted = await kube.delete(pods, 'stubborn', inNamespace);
+    expect(deleted?.metadata?.deletionGracePeriodSeconds).toBe(2);
     await gone(pods, 'stubborn', namespace);
     expect(Date.now() - started).toBeGreaterThan(1_500);
-    expect(Date.now() - started).toBeLessThan(25_000 + (minorVersion < 21 ? 75_000 : 0));
+    expect(Date.now() - started).toBeLessThan(200_000);
   });
 
   it('has the variables it was given', async () => {
@@ -271,11 +279,11 @@ describe.concurrent('a pod', () => {
         container: { env: [{ name: 'A', valueFrom: { secretKeyRef: { name: 'late', key: 'a' } } }] },
       }),
     );
-    const waiting = await until('it says what it waits for', async () => {
-      const status = await main('waits');
-      return status?.state?.waiting?.reason === 'CreateContainerConfigError' && status.state.waiting;
+    // A kubelet may first say, by the same reason, that it has not been told of any Secrets yet.
+    await until('it says what it waits for', async () => {
+      const waiting = (await main('waits'))?.state?.waiting;
+      return waiting?.reason === 'CreateContainerConfigError' && waiting.message?.includes('secret "late" not found');
     });
-    expect(waiting.message).toContain('secret "late" not found');
     await kube.create(secrets, { metadata: { namespace, name: 'late' }, stringData: { a: 'b' } });
     await readyPod(namespace, 'waits');
   });
@@ -287,11 +295,10 @@ describe.concurrent('a pod', () => {
         container: { image: 'registry.invalid/there-is-no-such-image:1', imagePullPolicy: 'IfNotPresent', command: [] },
       }),
     );
-    const waiting = await until('it says so', async () => {
+    await until('it says so', async () => {
       const waiting = (await main('imageless'))?.state?.waiting;
-      return ['ErrImagePull', 'ImagePullBackOff'].includes(waiting?.reason ?? '') && waiting;
+      return ['ErrImagePull', 'ImagePullBackOff'].includes(waiting?.reason ?? '') && waiting?.message?.includes('there-is-no-such-image');
     });
-    expect(waiting.message).toContain('there-is-no-such-image');
     expect((await pod('imageless'))?.status?.phase).toBe('Pending');
   });
 
@@ -325,6 +332,7 @@ describe.concurrent('a pod', () => {
 
 describe.concurrent('logs', () => {
   it('are followed as they are written, from the end when asked so', async () => {
+    const begun = Date.now();
     await kube.create(
       pods,
       nodePod(
@@ -346,7 +354,9 @@ describe.concurrent('logs', () => {
     expect(await logOf('counts', { tailLines: 0 })).toBe('');
     const stamped = (await logOf('counts', { timestamps: true })).split('\n')[0];
     expect(stamped).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(Z|[+-]\d\d:\d\d) line 0$/);
-    expect(Math.abs(Date.now() - Date.parse(stamped!.split(' ')[0]!))).toBeLessThan(120_000);
+    const writtenAt = Date.parse(stamped!.split(' ')[0]!);
+    expect(writtenAt).toBeGreaterThan(begun - 1_000);
+    expect(writtenAt).toBeLessThan(Date.now() + 1_000);
     expect(await logOf('counts', { sinceSeconds: 3600 })).toContain('line 0\n');
   });
 
@@ -368,8 +378,9 @@ describe.concurrent('logs', () => {
         spec: { restartPolicy: 'Never' },
       }),
     );
-    await until('it runs', async () => (await main('short'))?.state?.running);
-    expect(await logOf('short', { follow: true })).toBe('begin\nend\n');
+    // Refused while the container waits to be started.
+    const log = await until('there is a log', () => kube.logs('short', { namespace, follow: true }));
+    expect(await text(log)).toBe('begin\nend\n');
   });
 
   it('of a pod or container that is not there are refused', async () => {
