@@ -125,34 +125,43 @@ describe.concurrent('a stateful set', () => {
     await until('it is ready', async () => (await kube.get(statefulSets, 'rolling', inNamespace)).status?.readyReplicas === 2);
     const before = (await kube.get(statefulSets, 'rolling', inNamespace)).status?.updateRevision;
     const { resourceVersion } = await kube.list(pods, inNamespace);
+    const comingAndGoing = async () => {
+      const order: string[] = [];
+      for await (const { type, object } of kube.watch(pods, {
+        namespace,
+        resourceVersion,
+        labelSelector: 'app=rolling',
+        timeoutSeconds: 600,
+      })) {
+        if (type === 'ADDED' || type === 'DELETED') order.push(`${type} ${object.metadata?.name}`);
+        if (order.length === 4) break;
+      }
+      return order;
+    };
+    // From before the change on: once it has rolled, the server may have forgotten the version.
+    const order = comingAndGoing();
     await kube.patch(statefulSets, 'rolling', { spec: { template: { metadata: { annotations: { round: '2' } } } } }, inNamespace);
-    const rolled = await until('it has rolled', async () => {
-      const { status } = await kube.get(statefulSets, 'rolling', inNamespace);
-      return (
-        status?.observedGeneration === 2 &&
-        status.updatedReplicas === 2 &&
-        status.readyReplicas === 2 &&
-        status.currentRevision === status.updateRevision &&
-        status
-      );
-    });
+    const rolled = await until(
+      'it has rolled',
+      async () => {
+        const { status } = await kube.get(statefulSets, 'rolling', inNamespace);
+        return (
+          status?.observedGeneration === 2 &&
+          status.updatedReplicas === 2 &&
+          status.readyReplicas === 2 &&
+          status.currentRevision === status.updateRevision &&
+          status
+        );
+      },
+      400_000,
+    );
     expect(rolled.updateRevision).not.toBe(before);
-    const order: string[] = [];
-    for await (const { type, object } of kube.watch(pods, {
-      namespace,
-      resourceVersion,
-      labelSelector: 'app=rolling',
-      timeoutSeconds: 20,
-    })) {
-      if (type === 'ADDED' || type === 'DELETED') order.push(`${type} ${object.metadata?.name}`);
-      if (order.length === 4) break;
-    }
-    expect(order).toEqual(['DELETED rolling-1', 'ADDED rolling-1', 'DELETED rolling-0', 'ADDED rolling-0']);
+    expect(await order).toEqual(['DELETED rolling-1', 'ADDED rolling-1', 'DELETED rolling-0', 'ADDED rolling-0']);
     for (const pod of await podsOf('rolling')) expect(pod.metadata?.annotations?.['round']).toBe('2');
     await kube.delete(statefulSets, 'rolling', { namespace, propagation: 'Foreground' });
     await gone(statefulSets, 'rolling', namespace);
     expect(await podsOf('rolling')).toEqual([]);
-  });
+  }, 900_000);
 });
 
 describe.concurrent('a deployment', () => {
