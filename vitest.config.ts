@@ -22,6 +22,7 @@ export default defineConfig({
           include: ['conformance/**/*.test.ts'],
           globalSetup: ['conformance/support/global-setup.ts'],
           testTimeout: 400_000,
+          hookTimeout: 400_000,
           sequence: { groupOrder: 1 },
         },
       },

@@ -19,6 +19,9 @@ const ownedBy = (...owners: ConfigMap[]) => ({
     blockOwnerDeletion: true,
   })),
 });
+const ownedByNobody = (name: string) => ({
+  ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name, uid: '11111111-2222-3333-4444-555555555555' }],
+});
 const get = (name: string) => kube.find(configMaps, name, inNamespace);
 
 describe.concurrent('a finalizer', () => {
@@ -114,17 +117,13 @@ describe.concurrent('owned objects', () => {
   });
 
   it('of an owner that is not there go', async () => {
-    await create('foundling', {
-      ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'never-was', uid: '11111111-2222-3333-4444-555555555555' }],
-    });
+    await create('foundling', ownedByNobody('never-was'));
     await gone(configMaps, 'foundling', namespace);
   });
 
   it('of a namesake of their owner go', async () => {
     await create('namesake');
-    await create('namesake-child', {
-      ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'namesake', uid: '11111111-2222-3333-4444-555555555555' }],
-    });
+    await create('namesake-child', ownedByNobody('namesake'));
     await gone(configMaps, 'namesake-child', namespace);
     expect(await get('namesake')).toBeDefined();
   });
@@ -160,6 +159,10 @@ describe.concurrent('owned objects', () => {
       await kube.create(deployments, deployment(name));
       await until('it has a replica set', async () => (await setsOf(name)).length === 1);
     }
+    // The collector knows of these sets once it has taken one that came after them.
+    const { metadata, spec } = deployment('stray');
+    await kube.create(replicaSets, { metadata: { ...metadata, ...ownedByNobody('never-was') }, spec });
+    await gone(replicaSets, 'stray', namespace);
     await kube.delete(deployments, 'down', { namespace, propagation: 'Foreground' });
     await gone(deployments, 'down', namespace);
     expect(await setsOf('down')).toEqual([]);
