@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { PassThrough, Readable } from 'node:stream';
+import { PassThrough, Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
+import { finished } from 'node:stream/promises';
 import { events, pods, secrets } from '@skipper/api';
 import { describe, expect, it } from 'vitest';
 import { createNamespace, gone, kube, readyPod } from './support/cluster.ts';
@@ -427,6 +428,18 @@ describe.concurrent('exec', () => {
       err: 'err\n',
     });
     expect(await run('shell', 'process.exit(0)')).toEqual({ exitCode: 0, out: '', err: '' });
+    let written = 0;
+    const slow = new Writable({
+      write: (chunk: Buffer, _, done) => {
+        written += chunk.length;
+        setImmediate(done);
+      },
+    });
+    await kube.exec('shell', { namespace, command: ['node', '-e', 'process.stdout.write("x".repeat(3_000_000))'], stdout: slow });
+    slow.end();
+    await finished(slow, { cleanup: true });
+    expect(written).toBe(3_000_000);
+    expect([slow.listenerCount('drain'), slow.listenerCount('close')]).toEqual([0, 0]);
     const big = await run('shell', 'process.stdout.write("x".repeat(3_000_000))');
     expect(big.out).toHaveLength(3_000_000);
   });

@@ -60,11 +60,18 @@ async function execOverWebSocket(webSocket: WebSocket, { stdin, stdout, stderr, 
   let failure: Error | undefined;
   const abort = () => webSocket.terminate();
   signal?.addEventListener('abort', abort, { once: true });
+  const full = new Set<Writable>();
   const write = (target: Writable | undefined, bytes: Buffer) => {
-    if (!target || target.destroyed || target.write(bytes)) return;
+    // What was received before the pause still comes.
+    if (!target || target.destroyed || target.write(bytes) || full.has(target)) return;
+    full.add(target);
     webSocket.pause();
-    const resume = () => webSocket.resume();
-    target.once('drain', resume).once('close', resume);
+    const resume = () => {
+      target.off('drain', resume).off('close', resume);
+      full.delete(target);
+      if (full.size === 0) webSocket.resume();
+    };
+    target.on('drain', resume).on('close', resume);
   };
   webSocket.on('message', (message: Buffer) => {
     const bytes = message.subarray(1);
