@@ -193,10 +193,12 @@ describe('a StatefulSet', () => {
 
   it('waits for minReadySeconds before the next pod', async () => {
     await create('slow', { replicas: 2, minReadySeconds: 2 } as Partial<StatefulSetSpec>);
-    await shows('slow', 'one');
-    const since = Date.now();
-    await until('the second comes', async () => (await podsOf('slow')).length === 2);
-    expect(Date.now() - since).toBeGreaterThan(900);
+    const [first] = await until('the second comes', async () => {
+      const found = await podsOf('slow');
+      return found.length === 2 && found;
+    });
+    const readySince = first!.status?.conditions?.find(({ type }) => type === 'Ready')?.lastTransitionTime;
+    expect(Date.now() - Date.parse(readySince!)).toBeGreaterThanOrEqual(2000);
     await until('both are available', async () => ((await get('slow')).status as { availableReplicas?: number }).availableReplicas === 2);
   });
 });
@@ -235,7 +237,10 @@ describe('a Deployment', () => {
     await complete('paused');
     await change('paused', { paused: true, replicas: 2, template: template('paused', 'two') });
     await shows('paused', 'one one');
-    expect(await condition('paused', 'Progressing')).toMatchObject({ status: 'Unknown', reason: 'DeploymentPaused' });
+    await until('it says that it is paused', async () => {
+      const found = await condition('paused', 'Progressing');
+      return found?.status === 'Unknown' && found.reason === 'DeploymentPaused';
+    });
     await change('paused', { paused: false });
     await shows('paused', 'two two');
   });

@@ -101,7 +101,7 @@ export const idle = `process.on('SIGTERM', () => process.exit(0)); setInterval((
 export async function until<T>(
   what: string,
   check: () => Promise<T | undefined | false> | T | undefined | false,
-  timeoutMs = 40_000,
+  timeoutMs = 120_000,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {

@@ -22,7 +22,8 @@ describe.runIf(canMount)('on a full disk', () => {
   });
   afterAll(async () => {
     await cluster?.close();
-    execFileSync('umount', [disk]);
+    // Processes that were just killed may still stand in it.
+    execFileSync('umount', ['-l', disk]);
     await rm(folder, { recursive: true, force: true });
   });
 

@@ -25,7 +25,7 @@ async function start(): Promise<KubeClient> {
   });
   let said = '';
   child.stdout!.on('data', (chunk: Buffer) => (said += chunk.toString()));
-  await until('the cluster serves', () => said.includes('ready'), 30_000);
+  await until('the cluster serves', () => said.includes('ready'));
   return clientOf(join(folder, 'data', 'kubeconfig'));
 }
 
@@ -33,9 +33,9 @@ async function start(): Promise<KubeClient> {
 const careful = `
   const fs = require('node:fs');
   const lock = process.env.DATA + '/lock';
+  process.on('SIGTERM', () => setTimeout(() => { fs.rmSync(lock); process.exit(0); }, 300));
   try { fs.writeFileSync(lock, String(process.pid), { flag: 'wx' }); } catch { fs.appendFileSync(process.env.DATA + '/clashes', 'clash '); }
   fs.appendFileSync(process.env.DATA + '/starts', process.pid + ' ');
-  process.on('SIGTERM', () => setTimeout(() => { fs.rmSync(lock); process.exit(0); }, 300));
   setInterval(() => {}, 1000);`;
 
 const set: StatefulSet = {
@@ -48,9 +48,19 @@ const set: StatefulSet = {
     template: {
       metadata: { labels: { app: 'careful' } },
       spec: {
-        terminationGracePeriodSeconds: 5,
+        terminationGracePeriodSeconds: 30,
         containers: [
-          { name: 'main', image: anyProgram, command: ['node', '-e', careful], volumeMounts: [{ name: 'data', mountPath: '/data' }] },
+          {
+            name: 'main',
+            image: anyProgram,
+            command: ['node', '-e', careful],
+            volumeMounts: [{ name: 'data', mountPath: '/data' }],
+            readinessProbe: {
+              exec: { command: ['/bin/sh', '-c', 'test -e "$DATA/lock" && test -e "$DATA/starts"'] },
+              timeoutSeconds: 20,
+              periodSeconds: 1,
+            },
+          },
         ],
       },
     },
@@ -103,5 +113,5 @@ describe('a cluster that is killed', () => {
     child!.kill('SIGTERM');
     await until('the cluster has ended', () => child!.exitCode !== null);
     expect(starts().filter(isAlive)).toEqual([]);
-  }, 90_000);
+  }, 300_000);
 });

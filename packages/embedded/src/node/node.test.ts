@@ -194,19 +194,22 @@ describe('a pod', () => {
     const process = pidOf(await readyPod(cluster.kube, 'quits'));
     await cluster.kube.delete(pods, 'quits', { namespace: 'default' });
     await until('the process has ended', () => !isAlive(process));
-    await until('the pod is gone', async () => !(await cluster.kube.find(pods, 'quits', { namespace: 'default' })), 10_000);
+    await until('the pod is gone', async () => !(await cluster.kube.find(pods, 'quits', { namespace: 'default' })), 30_000);
   });
 
   it('that is deleted by force ends soon after', async () => {
     await cluster.kube.create(
       pods,
-      pod('stubborn', `process.on('SIGTERM', () => {}); setInterval(() => {}, 1000);`, { spec: { terminationGracePeriodSeconds: 600 } }),
+      pod('stubborn', `process.on('SIGTERM', () => {}); console.log('deaf'); setInterval(() => {}, 1000);`, {
+        spec: { terminationGracePeriodSeconds: 600 },
+      }),
     );
     const pid = pidOf(await readyPod(cluster.kube, 'stubborn'));
+    await until('it is deaf', () => logOf('stubborn'));
     await cluster.kube.delete(pods, 'stubborn', { namespace });
     expect((await find('stubborn'))?.metadata?.deletionTimestamp).toBeTruthy();
     await cluster.kube.delete(pods, 'stubborn', { namespace, gracePeriodSeconds: 0 });
-    await until('it has ended', () => !isAlive(pid), 5_000);
+    await until('it has ended', () => !isAlive(pid), 20_000);
   });
 
   it('with a claim waits until the one that has it open has ended', async () => {
@@ -215,10 +218,13 @@ describe('a pod', () => {
       spec: { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Mi' } } },
     });
     const claimed = {
-      container: { volumeMounts: [{ name: 'data', mountPath: '/data' }] },
-      spec: { volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'shared' } }], terminationGracePeriodSeconds: 10 },
+      container: {
+        volumeMounts: [{ name: 'data', mountPath: '/data' }],
+        readinessProbe: { exec: { command: ['/bin/sh', '-c', 'test -e "$DATA/open"'] }, timeoutSeconds: 20, periodSeconds: 1 },
+      },
+      spec: { volumes: [{ name: 'data', persistentVolumeClaim: { claimName: 'shared' } }], terminationGracePeriodSeconds: 30 },
     };
-    const slow = `const file = process.env.DATA + '/open'; require('node:fs').writeFileSync(file, '', { flag: 'wx' }); process.on('SIGTERM', () => setTimeout(() => { require('node:fs').rmSync(file); process.exit(0); }, 700)); setInterval(() => {}, 1000);`;
+    const slow = `const file = process.env.DATA + '/open'; process.on('SIGTERM', () => setTimeout(() => { require('node:fs').rmSync(file); process.exit(0); }, 700)); require('node:fs').writeFileSync(file, '', { flag: 'wx' }); setInterval(() => {}, 1000);`;
     await cluster.kube.create(pods, pod('holder', slow, claimed));
     await readyPod(cluster.kube, 'holder');
     await cluster.kube.delete(pods, 'holder', { namespace });

@@ -40,7 +40,7 @@ describe('a probe that connects', () => {
     const probe = { tcpSocket: { port: (server.address() as AddressInfo).port } };
     const before = openHere();
     for (let count = 0; count < 200; count++) await probeOnce(probe, target, new AbortController().signal);
-    await until('every connection is closed', () => openHere() <= before, 5_000);
+    await until('every connection is closed', () => openHere() <= before, 20_000);
     expect(failures).toEqual([]);
   });
 
@@ -50,6 +50,6 @@ describe('a probe that connects', () => {
     const probe = { tcpSocket: { port: (server.address() as AddressInfo).port } };
     for (let count = 0; count < 20; count++)
       expect(await probeOnce(probe, target, new AbortController().signal)).toEqual({ success: true, message: '' });
-    await until('every connection is closed', () => open.size === 0 && openHere() <= before, 5_000);
+    await until('every connection is closed', () => open.size === 0 && openHere() <= before, 20_000);
   });
 });

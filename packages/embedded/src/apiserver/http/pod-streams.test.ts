@@ -58,9 +58,10 @@ describe('a forwarded connection', () => {
     client.end('question');
     atPod.resume();
     await once(atPod, 'end');
+    const ended = once(client, 'end');
     atPod.end('answer');
     expect(String((await once(client, 'data'))[0])).toBe('answer');
-    await once(client, 'end');
+    await ended;
     expect(await fate).toBe('closed');
   });
 
