@@ -6,7 +6,7 @@ import { parseQuantity, compareQuantities, type KipError } from '@skipper/api';
 import { createImageResolver, engines } from '../catalog.ts';
 import { drivers } from './drivers.ts';
 import { ownPrograms } from './own-programs.ts';
-import { enginesDir, ProcessPod } from './process-pod.ts';
+import { enginesDir, ProcessPod, usualStartMs } from './process-pod.ts';
 
 const absences = new Map<string, string>();
 for (const { type } of engines) {
@@ -17,8 +17,8 @@ for (const { type } of engines) {
 describe.each(engines.map((engine) => [engine.type, engine] as const))('the engine %s', (type, engine) => {
   const driver = drivers[type];
   if (!driver) throw new Error(`contract/drivers.ts has no driver for ${type}`);
-  const { startMs, killsAfterMs = [1, 60, 250, 500, 900] } = driver;
-  const slowly = startMs === undefined ? {} : { timeout: startMs + 30_000 };
+  const { startMs = usualStartMs, killsAfterMs = [1, 60, 250, 500, 900] } = driver;
+  const slowly = { timeout: startMs + 60_000 };
   const container = engine.container({ version: engine.defaultVersion, credentialsSecret: 'db-credentials' });
   const connection = {
     host: 'db.default.svc.cluster.local',

@@ -4,10 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ContainerContext, ImageProcess, ProcessSpec } from '@skipper/api';
 import { administrator, type Engine } from '../engine.ts';
+import { drivers } from './drivers.ts';
 import { ownPrograms } from './own-programs.ts';
 
 /** Downloads are kept between runs. */
 export const enginesDir = join(tmpdir(), 'skipper-test-engines');
+/** How long a start may take on a busy machine, unless the engine's driver says otherwise. */
+export const usualStartMs = 90_000;
 /** An account of no importance, when the tests run as root: servers refuse root. */
 const podUser = process.getuid?.() === 0 ? 65_534 : undefined;
 
@@ -69,16 +72,25 @@ export class ProcessPod {
   }
 
   /** Starts it and waits until its readiness probe succeeds. */
-  async start(withinMs = 30_000): Promise<void> {
+  async start(withinMs = usualStartMs): Promise<void> {
     await mkdir(this.#enginesDir, { recursive: true });
-    await this.#process.prepare({ enginesDir: this.#enginesDir, progress: () => undefined, signal: AbortSignal.timeout(120_000) });
-    const spec = await this.#process.start(this.#context());
-    this.#stopSignal = spec.stopSignal ?? 'SIGTERM';
-    this.#child = this.#spawn(spec);
-    await this.untilReady(withinMs);
+    await this.#process.prepare({ enginesDir: this.#enginesDir, progress: () => undefined, signal: AbortSignal.timeout(300_000) });
+    for (let again = 3; ; again--) {
+      const before = this.output.length;
+      const spec = await this.#process.start(this.#context());
+      this.#stopSignal = spec.stopSignal ?? 'SIGTERM';
+      this.#child = this.#spawn(spec);
+      try {
+        return await this.#untilReady(withinMs);
+      } catch (error) {
+        // The node would start it again as well.
+        const lostPort = drivers[this.engine.type]?.lostPort?.test(this.output.slice(before));
+        if (again === 0 || this.#child.exitCode === null || !lostPort) throw error;
+      }
+    }
   }
 
-  async untilReady(withinMs = 30_000): Promise<void> {
+  async #untilReady(withinMs: number): Promise<void> {
     const deadline = Date.now() + withinMs;
     while ((await this.probe('readinessProbe')) !== 0) {
       if (this.#child?.exitCode !== null || Date.now() > deadline) throw new Error(`it did not become ready: ${this.output}`);
@@ -145,7 +157,7 @@ export class ProcessPod {
     await rm(this.#folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
-  #context(signal: AbortSignal = AbortSignal.timeout(60_000)): ContainerContext {
+  #context(signal: AbortSignal = AbortSignal.timeout(120_000)): ContainerContext {
     return {
       enginesDir: this.#enginesDir,
       namespace: 'test',

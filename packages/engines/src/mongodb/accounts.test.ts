@@ -20,7 +20,7 @@ const port = 27_017;
 const access: ServiceAccess = {
   administrator: { username: 'skipper', password: 'p@ss/w:rd?#%' },
   endpoint: async () => ({ host, port }),
-  signal: AbortSignal.timeout(120_000),
+  signal: AbortSignal.timeout(600_000),
 };
 
 let folder: string;
@@ -44,7 +44,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-describe('accounts on MongoDB', { timeout: 60_000 }, () => {
+describe('accounts on MongoDB', () => {
   it('write and read in their own database, again after a second grant, and leave nothing when they are verified', async () => {
     for (const grant of [alpha, beta]) await accounts.verify(access, grant);
     await accounts.grant(access, alpha);

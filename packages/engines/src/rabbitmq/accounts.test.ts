@@ -6,7 +6,6 @@ import type { Grant, ServiceAccess } from '../engine.ts';
 import { rabbitmq } from './definition.ts';
 import { rabbitmqAccounts as accounts } from './accounts.ts';
 
-const timeout = 60_000;
 const alpha: Grant = { database: 'alpha_test', username: 'alpha-queue', password: 'alpha0123456789' };
 const beta: Grant = { database: 'beta_test', username: 'beta-queue', password: 'beta0123456789' };
 
@@ -14,18 +13,18 @@ let pod: ProcessPod;
 let access: ServiceAccess;
 beforeAll(async () => {
   pod = await ProcessPod.create(rabbitmq);
-  await pod.start(90_000);
+  await pod.start();
   access = {
     administrator: { username: 'skipper', password: pod.password },
     endpoint: async (name) => ({ host: pod.ip, port: rabbitmq.ports.find((port) => port.name === name)!.port }),
-    signal: AbortSignal.timeout(300_000),
+    signal: AbortSignal.timeout(600_000),
   };
   await accounts.grant(access, alpha);
   await accounts.grant(access, beta);
 });
 afterAll(() => pod?.destroy());
 
-describe('accounts on RabbitMQ', { timeout }, () => {
+describe('accounts on RabbitMQ', () => {
   it('make, fill and read what is in their own virtual host, again after a second grant', async () => {
     for (const grant of [alpha, beta]) await accounts.verify(access, grant);
     await write(alpha, 'of alpha');
@@ -100,7 +99,7 @@ describe('accounts on RabbitMQ', { timeout }, () => {
   it('are found in order while the server takes no messages for want of memory', async () => {
     await pod.run('rabbitmqctl', 'set_vm_memory_high_watermark', 'absolute', '1MB');
     try {
-      await vi.waitFor(async () => expect(await (await api('GET', 'nodes')).json()).toMatchObject([{ mem_alarm: true }]), 20_000);
+      await vi.waitFor(async () => expect(await (await api('GET', 'nodes')).json()).toMatchObject([{ mem_alarm: true }]), 60_000);
       await accounts.verify(access, alpha);
     } finally {
       await pod.run('rabbitmqctl', 'set_vm_memory_high_watermark', 'absolute', '1GB');

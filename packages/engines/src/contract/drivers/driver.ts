@@ -7,8 +7,10 @@ export interface Driver {
    * is not, the contract is about the definition and about what is said of the absence.
    */
   readonly mayBeAbsent?: { because: string; isHere(enginesDir: string): Promise<boolean> };
-  /** How long a start may take on a busy machine. Default 30 s. */
+  /** How long a start may take on a busy machine. Default 90 s. */
   readonly startMs?: number;
+  /** What an engine says that picks ports for itself, when somebody else took one before it did: it ends, and a start is to be tried again. */
+  readonly lostPort?: RegExp;
   /** When a first start is killed: all of these in turn must be survived. */
   readonly killsAfterMs?: readonly number[];
   write(uri: string, value: string): Promise<void>;

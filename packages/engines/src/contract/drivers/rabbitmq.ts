@@ -161,7 +161,8 @@ async function readKept(connection: ChannelModel): Promise<string | undefined> {
 }
 
 export const rabbitmqDriver: Driver = {
-  startMs: 90_000,
+  // The port of the node, and that of its port mapper: by another program, and by another node's mapper.
+  lostPort: /dist_port_already_used|register\/listen error|duplicate_node_name/,
   // While the node is made, while the virtual host and the administrator are made, and when it is up, on machines of several speeds.
   killsAfterMs: [1, 300, 1_200, 2_400, 3_600, 5_000],
   write: (uri, value) =>
