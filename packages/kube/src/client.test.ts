@@ -360,9 +360,9 @@ describe('a watch', () => {
     const { client } = await start(
       (_, response) => {
         response.writeHead(200).write(event('ADDED', 'a'));
-        setTimeout(() => response.end(event('ADDED', 'b')), 500);
+        setTimeout(() => response.end(event('ADDED', 'b')), 3000);
       },
-      { answerTimeoutMs: 100 },
+      { answerTimeoutMs: 1000 },
     );
     expect(await collect(client.watch(secrets, { resourceVersion: '0' }))).toEqual(['a', 'b']);
   });

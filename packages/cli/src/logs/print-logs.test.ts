@@ -82,7 +82,7 @@ it('prints what a pod that takes the name of another prints, once and without a 
     // Longer than the first follower waits before it looks again.
     await new Promise((resolve) => setTimeout(resolve, 1_500));
     pod.print('two');
-    await vi.waitFor(() => expect(printed).toContain('two'));
+    await vi.waitFor(() => expect(printed).toContain('two'), 10_000);
     await new Promise((resolve) => setTimeout(resolve, 100));
     process.emit('SIGINT');
     await printing;

@@ -22,6 +22,7 @@ export class PodServer {
   dialled = 0;
   readonly #server: Server;
   readonly #watches = new Set<ServerResponse>();
+  readonly #events: { revision: number; line: string }[] = [];
   #pod: Pod | undefined;
   #revision = 1;
 
@@ -73,7 +74,9 @@ export class PodServer {
     const object = { ...(pod ?? this.#pod)! };
     this.#pod = pod;
     object.metadata = { ...object.metadata, resourceVersion: String(++this.#revision) };
-    for (const watch of this.#watches) watch.write(`${JSON.stringify({ type, object })}\n`);
+    const line = `${JSON.stringify({ type, object })}\n`;
+    this.#events.push({ revision: this.#revision, line });
+    for (const watch of this.#watches) watch.write(line);
   }
 
   async close(): Promise<void> {
@@ -89,6 +92,8 @@ export class PodServer {
       this.#watches.add(response);
       response.once('close', () => this.#watches.delete(response));
       response.flushHeaders();
+      const since = Number(new URL(request.url, 'http://x').searchParams.get('resourceVersion'));
+      for (const { revision, line } of this.#events) if (revision > since) response.write(line);
       return;
     }
     response.end(

@@ -116,7 +116,7 @@ describe('a port-forward', () => {
     await once(source, 'listening');
     const stalled = forward.connect((source.address() as AddressInfo).port);
     await once(stalled, 'readable');
-    await vi.waitFor(() => expect(stalled.readableLength).toBeGreaterThan(1_000_000));
+    await vi.waitFor(() => expect(stalled.readableLength).toBeGreaterThan(1_000_000), 10_000);
     for (let connection = 0; connection < 10; connection++) expect(await roundTrip(echoPort)).toBe('hello');
     stalled.destroy();
     source.close();
@@ -140,7 +140,7 @@ describe('a port-forward', () => {
     const failed = once(stream, 'error');
     forward.close();
     await failed;
-    await vi.waitFor(() => expect(server.transports.size).toBe(0));
+    await vi.waitFor(() => expect(server.transports.size).toBe(0), 10_000);
     const [error] = await once(forward.connect(echoPort), 'error');
     expect(error).toMatchObject({ delivered: false });
   });

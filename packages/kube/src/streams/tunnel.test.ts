@@ -44,7 +44,7 @@ async function open(options: Partial<TunnelOptions> = {}): Promise<Tunnel> {
     pod: 'db-0',
     port: enginePort,
     localPort: 0,
-    waitForPodMs: 5_000,
+    waitForPodMs: 30_000,
     ...options,
   });
   tunnels.push(tunnel);
@@ -210,6 +210,6 @@ describe('a tunnel', () => {
     expect(await fate).toMatch(/ended|ECONNRESET/);
     const again = dial(tunnel);
     expect(await fateOf(again)).toBe('ECONNREFUSED');
-    await vi.waitFor(() => expect(server.transports.size).toBe(0));
+    await vi.waitFor(() => expect(server.transports.size).toBe(0), 10_000);
   });
 });
