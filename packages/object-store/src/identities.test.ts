@@ -152,9 +152,10 @@ describe('a policy', () => {
   });
 
   it('matches in a time that does not explode', () => {
-    const started = performance.now();
+    const started = process.cpuUsage();
     expect(isLike('a'.repeat(1000), `${'*a'.repeat(200)}*b`)).toBe(false);
-    expect(performance.now() - started).toBeLessThan(500);
+    const { user } = process.cpuUsage(started);
+    expect(user / 1000).toBeLessThan(500);
     expect([isLike('abc', 'a?c'), isLike('ac', 'a?c'), isLike('a/b', 'a*'), isLike('', '*'), isLike('a', '')]).toEqual([
       true,
       false,
