@@ -9,8 +9,9 @@ if (!process.env['E2E_OPERATOR_IMAGE']) ofTheOtherCluster.push('e2e/in-cluster.t
 
 export default defineConfig({
   test: {
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    testTimeout: 180_000,
+    hookTimeout: 300_000,
+    expect: { poll: { timeout: 10_000 } },
     // More than a small machine has cores: most of these tests wait for engines, clusters and timers.
     maxWorkers: 3,
     projects: [
