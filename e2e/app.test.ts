@@ -259,7 +259,7 @@ describe('what is wrong', () => {
       'broken',
       ...project.flags(),
       '--timeout',
-      '20s',
+      '12s',
       ...port,
       ...(project.cluster.embedded ? [] : ['--image', 'docker.io/library/node:22']),
       '--',
@@ -268,7 +268,7 @@ describe('what is wrong', () => {
       'exit 3',
     );
     expect(ended.code).toBe(1);
-    expect(ended.stderr).toMatch(/did not get there within 20 s.*It says: /s);
+    expect(ended.stderr).toMatch(/did not get there within 12 s.*It says: /s);
     await project.succeed('app', 'delete', 'broken', ...project.flags());
   });
 });
