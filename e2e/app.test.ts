@@ -211,9 +211,9 @@ describe('what is wrong', () => {
     ['no name', ['app', 'deploy'], /name/],
     ['an invalid name', ['app', 'deploy', 'My_App', '--image', 'x'], /My_App/],
     ['a name that is too long', ['app', 'deploy', 'a'.repeat(47), '--image', 'x'], /46/],
-    ['nothing to run', ['app', 'deploy', 'x'], /image/],
+    ['nothing to run', ['app', 'deploy', 'x'], /needs an image|needs a command/],
     ['a port that is none', ['app', 'deploy', 'x', '--image', 'x', '--port', '0'], /65535/],
-    ['a host without a port', ['app', 'deploy', 'x', '--image', 'x', '--host', 'a.example.com'], /--port/],
+    ['a host without a port', ['app', 'deploy', 'x', '--image', 'x', '--command', 'x', '--host', 'a.example.com'], /--port/],
     ['a host that is none', ['app', 'deploy', 'x', '--image', 'x', '--host', 'http://a'], /host name/],
     ['replicas that are none', ['app', 'deploy', 'x', '--image', 'x', '--replicas', '-1'], /whole number/],
     ['a variable without a name', ['app', 'deploy', 'x', '--image', 'x', '--env', '=x'], /name of a variable/],
@@ -234,6 +234,12 @@ describe('what is wrong', () => {
     expect({ code, stdout }).toEqual({ code: stderr.includes('no app') ? 1 : 2, stdout: '' });
     expect(stderr).toMatch(message);
     expect(await project.cluster.client.find(namespaces, `${project.name}-none`)).toBeUndefined();
+  });
+
+  it('is said of an image that nothing here could run', async ({ skip }) => {
+    skip(!project.cluster.embedded, 'a real cluster may be able to pull it');
+    const { stderr } = await project.fail(2, 'app', 'deploy', 'x', '--image', 'ghcr.io/shop/api:1.4', '--project', `${project.name}-none`);
+    expect(stderr).toContain('--command "node server.js"');
   });
 
   it('is said of an app that does not exist', async () => {

@@ -31,7 +31,8 @@ export function buildProgram(argv: readonly string[]): Command {
     program,
     'kip demo',
     'kip service add postgres --name mydb',
-    'kip app deploy api --image … --port 8080',
+    'kip app deploy api --command "node server.js" --port 3000    # on the embedded cluster, a process of this machine',
+    'kip app deploy api --image ghcr.io/shop/api:1.4 --port 8080  # on a real one',
     'kip service bind mydb api',
   );
   defineMachine(program);

@@ -22,13 +22,21 @@ export function engineOf(type: ServiceType): Engine {
   return catalog[type];
 }
 
+function engineOfImage(image: string): { engine: Engine; version: string } | undefined {
+  for (const engine of engines) {
+    const version = engine.versionOf(image);
+    if (version !== undefined && engine.refuses(version) === undefined) return { engine, version };
+  }
+  return undefined;
+}
+
 /** What the embedded cluster runs for an image: the engine's own process for images of the catalog's repositories. */
 export function createImageResolver(host: ProcessHost): ImageResolver {
   return (image) => {
-    for (const engine of engines) {
-      const version = engine.versionOf(image);
-      if (version !== undefined && engine.refuses(version) === undefined) return engine.process(version, host);
-    }
-    return undefined;
+    const found = engineOfImage(image);
+    return found?.engine.process(found.version, host);
   };
 }
+
+/** Whether the embedded cluster runs an image without being given a command. */
+export const isEngineImage = (image: string): boolean => engineOfImage(image) !== undefined;

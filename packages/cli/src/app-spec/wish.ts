@@ -1,5 +1,6 @@
 import { isAbsolute } from 'node:path';
 import { apps, KipError, requireAppName, type App, type AppSpec } from '@skipper/api';
+import { isEngineImage } from '@skipper/engines';
 import { checked } from '../manifests/checks.ts';
 import { readManifests } from '../manifests/read.ts';
 
@@ -24,7 +25,7 @@ export async function manifestOf(file: string, namespace: string): Promise<App> 
 /** The name of the app to deploy. @throws KipError `usage` */
 export function appNameOf(given: string | undefined, manifest: App | undefined): string {
   const name = given ?? manifest?.metadata?.name;
-  if (name === undefined) throw new KipError('usage', 'The app needs a name.', { hint: 'kip app deploy api --image … --port 8080' });
+  if (name === undefined) throw new KipError('usage', 'The app needs a name.', { hint: 'kip app deploy api --port 8080 …' });
   requireAppName(name);
   if (manifest && manifest.metadata?.name !== name)
     throw new KipError('usage', `The manifest is of app "${manifest.metadata?.name}", not of "${name}".`, { hint: 'Leave the name out.' });
@@ -41,7 +42,7 @@ export function inFolder(spec: AppSpec, folder: string, commandGiven: boolean): 
 }
 
 /**
- * @param processes whether the cluster runs commands without an image.
+ * @param processes whether the cluster runs commands as processes, and no images.
  * @param cluster as messages name it.
  * @throws KipError `usage` when nothing could run.
  */
@@ -51,8 +52,9 @@ export function requireRunnable(name: string, spec: AppSpec, processes: boolean,
     throw new KipError('usage', `App "${name}" needs an image to run on ${cluster}.`, {
       hint: `kip app deploy ${name} --image ghcr.io/shop/${name}:1.0`,
     });
-  if (image === undefined && command.length === 0)
-    throw new KipError('usage', `App "${name}" needs a command or an image.`, {
+  // It would be made, and never come up.
+  if (processes && command.length === 0 && !isEngineImage(image ?? ''))
+    throw new KipError('usage', `App "${name}" needs a command: ${cluster} runs processes, no images.`, {
       hint: `kip app deploy ${name} --command "node server.js"`,
     });
   if (host !== undefined && port === undefined)

@@ -19,9 +19,10 @@ export function defineApp(app: Command): void {
         .option('-f, --file <manifest>', 'manifest of the app; the other options change what it says'),
       'it runs',
     ).addOption(output()),
-    'kip app deploy api --image ghcr.io/shop/api:1.4 --port 8080 --project shop --environment test',
-    'kip app deploy api --env LOG_LEVEL=debug --replicas 3',
-    'kip app deploy api --port 8080 -- node server.js',
+    'kip app deploy api --command "node server.js" --port 3000    # on the embedded cluster, a process of this machine',
+    'kip app deploy api --port 3000 -- node server.js             # the same',
+    'kip app deploy api --image ghcr.io/shop/api:1.4 --port 8080  # on a real one',
+    'kip app deploy api --env LOG_LEVEL=debug --replicas 3 --project shop --environment test',
     'kip app deploy -f app.yaml',
   ).action(async (name: string | undefined, words: string[], _options, command: Command) =>
     (await import('../commands/app/deploy.ts')).deployApp(name, words, command.optsWithGlobals()),
