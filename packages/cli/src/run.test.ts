@@ -1,9 +1,32 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, existsSync, openSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { run } from './run.ts';
 
 const runner = join(import.meta.dirname, '..', '..', '..', 'scripts', 'run.mjs');
+const home = mkdtempSync(join(tmpdir(), 'kip-run-'));
+const { argv: ownArgv } = process;
+
+// Where there is no cluster.
+beforeEach(() => void vi.stubEnv('KIP_HOME', home).stubEnv('KUBECONFIG', ''));
+afterEach(() => {
+  process.argv = ownArgv;
+  vi.unstubAllEnvs();
+  vi.restoreAllMocks();
+});
+afterAll(() => rmSync(home, { recursive: true }));
+
+async function kip(...argv: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const ended = { code: 0, stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const)
+    vi.spyOn(process[name], 'write').mockImplementation((text) => Boolean((ended[name] += String(text))));
+  process.argv = ['node', 'kip', ...argv];
+  ended.code = await run(argv);
+  return ended;
+}
+const noCluster = { code: 1, stderr: expect.stringContaining('kip up') };
 
 describe.skipIf(!existsSync('/dev/full'))('output that cannot be written (needs /dev/full)', () => {
   it.each([['version'], ['completion', 'bash'], ['--help']])('fails kip %s', (...argv) => {
@@ -14,5 +37,28 @@ describe.skipIf(!existsSync('/dev/full'))('output that cannot be written (needs 
     });
     closeSync(full);
     expect([status, stderr]).toEqual([1, 'Error: the output cannot be written (ENOSPC).\n']);
+  });
+});
+
+describe('the words behind "--"', () => {
+  it('are the command, never the name', async () => {
+    expect(await kip('app', 'deploy', '--', 'node', 'server.js')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('needs a name'),
+    });
+    expect(await kip('app', 'deploy', 'api', '--port', '80', '--', 'npm', 'run', 'x', '--', '-y')).toMatchObject(noCluster);
+  });
+
+  it('leave the name to the manifest', async () => {
+    const file = join(home, 'app.json');
+    writeFileSync(file, JSON.stringify({ apiVersion: 'skipper.dev/v1alpha1', kind: 'App', metadata: { name: 'api' }, spec: {} }));
+    expect(await kip('app', 'deploy', '-f', file, '--', 'node', 'server.js')).toMatchObject(noCluster);
+  });
+
+  it('are all of the command', async () => {
+    expect(await kip('app', 'deploy', 'api', 'env', '--', 'node')).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('api -- env node'),
+    });
   });
 });

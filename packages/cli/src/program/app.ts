@@ -24,8 +24,8 @@ export function defineApp(app: Command): void {
     'kip app deploy api --image ghcr.io/shop/api:1.4 --port 8080  # on a real one',
     'kip app deploy api --env LOG_LEVEL=debug --replicas 3 --project shop --environment test',
     'kip app deploy -f app.yaml',
-  ).action(async (name: string | undefined, words: string[], _options, command: Command) =>
-    (await import('../commands/app/deploy.ts')).deployApp(name, words, command.optsWithGlobals()),
+  ).action(async (_name, _words, _options, command: Command) =>
+    (await import('../commands/app/deploy.ts')).deployApp(command.args, command.optsWithGlobals()),
   );
   examples(
     scoped(app.command('list').alias('ls').description('list apps'))

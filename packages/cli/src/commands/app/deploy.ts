@@ -24,8 +24,8 @@ export interface DeployOptions extends ScopeOptions, OutputOptions, WaitOptions,
 }
 
 /** `kip app deploy` */
-export async function deployApp(given: string | undefined, words: readonly string[], options: DeployOptions): Promise<void> {
-  requireDoubleDash(given, words);
+export async function deployApp(operands: readonly string[], options: DeployOptions): Promise<void> {
+  const { given, words } = split(operands);
   const scope = scopeOfOptions(options);
   const manifest = options.file === undefined ? undefined : await manifestOf(options.file, scope.namespace);
   const name = appNameOf(given, manifest);
@@ -57,11 +57,18 @@ export async function deployApp(given: string | undefined, words: readonly strin
   });
 }
 
-/** Without it an option of the command would be taken for kip's. */
-function requireDoubleDash(name: string | undefined, words: readonly string[]): void {
-  if (words.length === 0 || process.argv.includes('--')) return;
-  throw new KipError('usage', `What is "${words.join(' ')}" for?`, {
-    hint: `A command follows "--": kip app deploy ${name} -- ${words.join(' ')}`,
+/**
+ * Commander tells what stands before "--" from what follows it no more.
+ * @throws KipError `usage` for a command without "--": an option of it would be taken for kip's.
+ */
+function split(operands: readonly string[]): { given: string | undefined; words: readonly string[] } {
+  const { argv } = process;
+  const behind = argv.includes('--') ? argv.length - argv.indexOf('--') - 1 : 0;
+  const words = operands.slice(operands.length - behind);
+  const [given, ...stray] = operands.slice(0, operands.length - behind);
+  if (stray.length === 0) return { given, words };
+  throw new KipError('usage', `What is "${stray.join(' ')}" for?`, {
+    hint: `A command follows "--": kip app deploy ${given} -- ${[...stray, ...words].join(' ')}`,
   });
 }
 
