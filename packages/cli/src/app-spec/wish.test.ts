@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AppSpec } from '@skipper/api';
-import { requireRunnable } from './wish.ts';
+import { folderOf, requireRunnable } from './wish.ts';
 
 const embedded = 'the embedded cluster';
 
@@ -33,5 +33,17 @@ describe('where the cluster runs containers', () => {
 
   it('a command alone cannot', () => {
     expect(() => requireRunnable('api', { command: ['node'] }, false, 'cluster "x"')).toThrow(/needs an image/);
+  });
+});
+
+describe('the folder of a process', () => {
+  const command = ['node', 'server.js'];
+  it.each<[string, AppSpec, AppSpec]>([
+    ['is where kip was called', { command }, { workingDir: '/here' }],
+    ['is so beside an image too, which is not used', { image: 'x', command }, { workingDir: '/here' }],
+    ["stays the manifest's when that names one", { command, workingDir: '/srv' }, {}],
+    ['stays as it is when no command is named', { replicas: 2 }, {}],
+  ])('%s', (_, named, folder) => {
+    expect(folderOf(named, '/here')).toEqual(folder);
   });
 });

@@ -33,12 +33,12 @@ export function appNameOf(given: string | undefined, manifest: App | undefined):
 }
 
 /**
- * A command without an image is a process of this machine: it runs where kip was called, as it would in a terminal, unless the
- * manifest names a folder.
+ * The folder of a command that runs as a process of this machine: where kip was called, as in a terminal. A folder that is named, or of
+ * a command that is not, stays.
+ * @param named what this call of kip names, in its manifest too.
  */
-export function inFolder(spec: AppSpec, folder: string, commandGiven: boolean): AppSpec {
-  if (spec.image !== undefined || !commandGiven) return spec;
-  return { ...spec, workingDir: folder };
+export function folderOf({ command = [], workingDir }: AppSpec, folder: string): Pick<AppSpec, 'workingDir'> {
+  return command.length > 0 && workingDir === undefined ? { workingDir: folder } : {};
 }
 
 /**

@@ -4,7 +4,7 @@ import { appDetails, appText } from '../../app-details.ts';
 import { changedSpec, type SpecFlags } from '../../app-spec/spec-changes.ts';
 import { readVariableFiles } from '../../app-spec/variable-files.ts';
 import { parseVariable } from '../../app-spec/variables.ts';
-import { appNameOf, inFolder, manifestOf, requireRunnable } from '../../app-spec/wish.ts';
+import { appNameOf, folderOf, manifestOf, requireRunnable } from '../../app-spec/wish.ts';
 import { changeApp } from '../../apps.ts';
 import { requireNoCollision } from '../../collisions.ts';
 import { fieldManager } from '../../field-manager.ts';
@@ -31,16 +31,17 @@ export async function deployApp(operands: readonly string[], options: DeployOpti
   const name = appNameOf(given, manifest);
   const own = (options.env ?? []).map((text) => parseVariable(text, process.env));
   const variables = [...(await readVariableFiles(options.envFile)), ...own];
-  const commandGiven = words.length > 0 || options.command !== undefined;
-  const wish = (spec: AppSpec): AppSpec =>
-    inFolder(changedSpec({ ...spec, ...manifest?.spec }, options, words, variables), process.cwd(), commandGiven);
+  const changed = (spec: AppSpec): AppSpec => changedSpec({ ...spec, ...manifest?.spec }, options, words, variables);
   // What can be wrong is found before a cluster is asked.
-  wish({});
+  const named = changed({});
   await withCluster(options, async ({ client, name: cluster }) => {
     await requireOperator(client, cluster, 'apps.skipper.dev');
+    const processes = await runsProcesses(client);
+    const folder = processes ? folderOf(named, process.cwd()) : {};
+    const wish = (spec: AppSpec): AppSpec => ({ ...changed(spec), ...folder });
     const existing = await client.find(apps, name, { namespace: scope.namespace });
     const wanted = { metadata: { ...manifest?.metadata, name, namespace: scope.namespace }, spec: wish(existing?.spec ?? {}) };
-    requireRunnable(name, wanted.spec, await runsProcesses(client), cluster);
+    requireRunnable(name, wanted.spec, processes, cluster);
     for (const service of options.bind ?? [])
       await requireNoCollision(client, wanted, await requireService(client, service, scope), { service });
     await ensureNamespace(client, scope);
