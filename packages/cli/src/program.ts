@@ -23,7 +23,8 @@ export function buildProgram(argv: readonly string[]): Command {
     .option('--context <name>', 'context of the kubeconfig to use')
     .option('--kubeconfig <file>', 'kubeconfig to use')
     .option('-v, --verbose', 'say more when something fails')
-    .version('0.1.0', '-V', 'print the version')
+    // Anywhere else --version is that of a service.
+    .version('0.1.0', argv[0] === '--version' ? '-V, --version' : '-V', 'print the version, as "kip --version" does')
     .helpCommand('help [command]', 'show help for a command')
     .showSuggestionAfterError()
     .exitOverride();

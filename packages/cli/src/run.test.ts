@@ -62,3 +62,13 @@ describe('the words behind "--"', () => {
     });
   });
 });
+
+describe('the version', () => {
+  it.each([['version'], ['-V'], ['--version']])('is printed by kip %s', async (word) => {
+    expect(await kip(word)).toEqual({ code: 0, stdout: '0.1.0\n', stderr: '' });
+  });
+
+  it("is the engine's for a service", async () => {
+    expect(await kip('service', 'add', 'postgres', '--name', 'db', '--version', '17')).toMatchObject(noCluster);
+  });
+});
