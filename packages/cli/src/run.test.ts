@@ -72,3 +72,14 @@ describe('the version', () => {
     expect(await kip('service', 'add', 'postgres', '--name', 'db', '--version', '17')).toMatchObject(noCluster);
   });
 });
+
+describe('verbosity', () => {
+  it.each([[['-v']], [['--verbose']]])('is asked for by %s', async (flags) => {
+    expect((await kip(...flags, 'app', 'deploy', 'api', '--', 'node')).stderr).toContain('    at ');
+    expect((await kip('app', 'deploy', 'api', ...flags, '--', 'node')).stderr).toContain('    at ');
+  });
+
+  it('is not asked for by an option of a command', async () => {
+    expect((await kip('app', 'deploy', 'api', '--', 'node', '-v')).stderr).not.toContain('    at ');
+  });
+});

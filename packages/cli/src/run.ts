@@ -1,4 +1,5 @@
 import { CommanderError } from 'commander';
+import type { GlobalOptions } from './options.ts';
 import { buildProgram } from './program.ts';
 
 /** Runs kip. @returns the exit code: 0, 1 (failed) or 2 (usage). */
@@ -9,15 +10,13 @@ export async function run(argv: string[]): Promise<number> {
     process.stderr.write(`Error: the output cannot be written (${error.code}).\n`);
     process.exit(1);
   });
+  const program = buildProgram(argv);
   try {
-    await buildProgram(argv).parseAsync(argv, { from: 'user' });
+    await program.parseAsync(argv, { from: 'user' });
     return Number(process.exitCode ?? 0);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     const { explain } = await import('./explain.ts');
-    return explain(
-      error,
-      argv.some((argument) => argument === '--verbose' || argument === '-v'),
-    );
+    return explain(error, program.opts<GlobalOptions>().verbose === true);
   }
 }
