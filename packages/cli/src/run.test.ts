@@ -83,3 +83,17 @@ describe('verbosity', () => {
     expect((await kip('app', 'deploy', 'api', '--', 'node', '-v')).stderr).not.toContain('    at ');
   });
 });
+
+describe('a time to wait', () => {
+  it.each(['597h', '36000m', '99999999s'])('of %s is refused: no timer is that long', async (time) => {
+    expect(await kip('app', 'restart', 'api', '--timeout', time)).toMatchObject({ code: 2, stderr: expect.stringContaining('596h') });
+  });
+
+  it('may be long', async () => {
+    expect(await kip('app', 'restart', 'api', '--timeout', '596h')).toMatchObject(noCluster);
+  });
+
+  it('is no limit to how far back logs go', async () => {
+    expect(await kip('app', 'logs', 'api', '--since', '1000h')).toMatchObject(noCluster);
+  });
+});

@@ -9,6 +9,15 @@ export function seconds(text: string): number {
   return Number(match[1]) * { ms: 0.001, s: 1, m: 60, h: 3600 }[(match[2] ?? 's') as 's'];
 }
 
+/** Node's timers hold 31 bits of milliseconds: a longer one would be over at once. */
+const longestTimeoutHours = 596;
+
+function timeout(text: string): number {
+  const time = seconds(text);
+  if (time > longestTimeoutHours * 3600) throw new InvalidArgumentError(`Write at most ${longestTimeoutHours}h.`);
+  return time;
+}
+
 export function portNumber(text: string): number {
   const port = Number(text);
   if (!/^\d+$/.test(text) || port > 65_535) throw new InvalidArgumentError('Write a port from 0 to 65535.');
@@ -39,7 +48,7 @@ export const scoped = (command: Command): Command =>
 export const waiting = (command: Command, until: string): Command =>
   command
     .option('--no-wait', `do not wait until ${until}`)
-    .addOption(new Option('--timeout <time>', 'how long to wait').argParser(seconds).default(300, '5m'));
+    .addOption(new Option('--timeout <time>', 'how long to wait').argParser(timeout).default(300, '5m'));
 
 export const examples = (command: Command, ...lines: string[]): Command =>
   command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  $ ${line}`).join('\n')}`);
