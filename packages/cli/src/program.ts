@@ -25,7 +25,9 @@ export function buildProgram(argv: readonly string[]): Command {
     .option('-v, --verbose', 'say more when something fails')
     // Anywhere else --version is that of a service.
     .version('0.1.0', argv[0] === '--version' ? '-V, --version' : '-V', 'print the version, as "kip --version" does')
+    // Commander's own takes one word; the nouns keep it.
     .helpCommand('help [command]', 'show help for a command')
+    .helpCommand(false)
     .showSuggestionAfterError()
     .exitOverride();
   examples(
@@ -82,10 +84,24 @@ function defineRest(program: Command): void {
     .description('print the version')
     .action(() => void process.stdout.write('0.1.0\n'));
   program
+    .command('help [command...]')
+    .description('show help for a command')
+    .action((words: string[]) => help(program, words));
+  program
     .command('complete', { hidden: true })
     .argument('[words...]')
     .helpOption(false)
     .allowUnknownOption()
     .action(async (_words, _options, command: Command) => (await import('./commands/completion.ts')).complete(program, command.args));
   program.command('run-cluster', { hidden: true }).action(async () => (await import('./commands/run-cluster.ts')).runCluster());
+}
+
+function help(program: Command, words: readonly string[]): void {
+  let command = program;
+  for (const word of words) {
+    const found = command.commands.find((other) => other.name() === word || other.aliases().includes(word));
+    if (!found) return command.error(`error: unknown command '${word}'`);
+    command = found;
+  }
+  command.help();
 }

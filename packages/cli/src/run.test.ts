@@ -97,3 +97,19 @@ describe('a time to wait', () => {
     expect(await kip('app', 'logs', 'api', '--since', '1000h')).toMatchObject(noCluster);
   });
 });
+
+describe('kip help', () => {
+  it.each([
+    [[], 'kip [options] [command]'],
+    [['service'], 'kip service [options] [command]'],
+    [['service', 'add'], 'kip service add [options] <type>'],
+    [['service', 'open'], 'kip service connect|open [options] <name>'],
+    [['app', 'env', 'set'], 'kip app env set [options] <name> [variables...]'],
+  ])('takes the words %j', async (words, usage) => {
+    expect(await kip('help', ...words)).toMatchObject({ code: 0, stdout: expect.stringContaining(`Usage: ${usage}\n`), stderr: '' });
+  });
+
+  it.each([[['frobnicate']], [['app', 'frobnicate']], [['app', 'list', 'frobnicate']]])('knows no %j', async (words) => {
+    expect(await kip('help', ...words)).toEqual({ code: 2, stdout: '', stderr: expect.stringContaining("unknown command 'frobnicate'") });
+  });
+});
