@@ -119,17 +119,17 @@ describe('an app', () => {
   it('runs where it was deployed from, unless its manifest names a folder', async ({ skip }) => {
     skip(!project.cluster.embedded, 'a container has folders of its own');
     const file = join(program.folder, 'folder.json');
-    const deployed = async (spec: object, ...more: string[]): Promise<string | undefined> => {
-      await writeFile(file, JSON.stringify({ apiVersion: 'skipper.dev/v1alpha1', kind: 'App', metadata: { name: 'placed' }, spec }));
+    const deployed = async (name: string, spec: object, ...more: string[]): Promise<string | undefined> => {
+      await writeFile(file, JSON.stringify({ apiVersion: 'skipper.dev/v1alpha1', kind: 'App', metadata: { name }, spec }));
       const flags = [...project.flags(), '--no-wait', ...more];
       expect(await project.cluster.kipIn(program.folder, 'app', 'deploy', '-f', file, ...flags)).toMatchObject({ code: 0 });
-      return (await project.cluster.client.get(apps, 'placed', { namespace: project.namespace() })).spec.workingDir;
+      return (await project.cluster.client.get(apps, name, { namespace: project.namespace() })).spec.workingDir;
     };
     const command = ['node', 'app.cjs'];
-    expect(await deployed({ command })).toBe(program.folder);
-    expect(await deployed({ image: 'ghcr.io/shop/api:1.4', workingDir: '/tmp' }, '--command', 'node app.cjs')).toBe('/tmp');
-    expect(await deployed({ image: 'ghcr.io/shop/api:1.4', command })).toBe(program.folder);
-    await project.succeed('app', 'delete', 'placed', ...project.flags());
+    expect(await deployed('placed', { command })).toBe(program.folder);
+    expect(await deployed('placed', { image: 'ghcr.io/shop/api:1.4', workingDir: '/tmp' }, '--command', 'node app.cjs')).toBe('/tmp');
+    expect(await deployed('portable', { image: 'ghcr.io/shop/api:1.4', command })).toBeUndefined();
+    for (const name of ['placed', 'portable']) await project.succeed('app', 'delete', name, ...project.flags());
   });
 
   it('is deployed from a manifest, which flags change', async () => {

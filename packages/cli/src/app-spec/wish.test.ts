@@ -40,10 +40,10 @@ describe('the folder of a process', () => {
   const command = ['node', 'server.js'];
   it.each<[string, AppSpec, AppSpec]>([
     ['is where kip was called', { command }, { workingDir: '/here' }],
-    ['is so beside an image too, which is not used', { image: 'x', command }, { workingDir: '/here' }],
+    ['is not noted beside an image, with which it would go elsewhere', { image: 'x', command }, {}],
     ["stays the manifest's when that names one", { command, workingDir: '/srv' }, {}],
     ['stays as it is when no command is named', { replicas: 2 }, {}],
   ])('%s', (_, named, folder) => {
-    expect(folderOf(named, '/here')).toEqual(folder);
+    expect(folderOf(named, '/here', named.image)).toEqual(folder);
   });
 });

@@ -36,9 +36,10 @@ export function appNameOf(given: string | undefined, manifest: App | undefined):
  * The folder of a command that runs as a process of this machine: where kip was called, as in a terminal. A folder that is named, or of
  * a command that is not, stays.
  * @param named what this call of kip names, in its manifest too.
+ * @param image of the app: beside one no folder of this machine is noted, for it would go to other clusters with the app.
  */
-export function folderOf({ command = [], workingDir }: AppSpec, folder: string): Pick<AppSpec, 'workingDir'> {
-  return command.length > 0 && workingDir === undefined ? { workingDir: folder } : {};
+export function folderOf({ command = [], workingDir }: AppSpec, folder: string, image?: string): Pick<AppSpec, 'workingDir'> {
+  return image === undefined && command.length > 0 && workingDir === undefined ? { workingDir: folder } : {};
 }
 
 /**

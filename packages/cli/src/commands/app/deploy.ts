@@ -37,8 +37,10 @@ export async function deployApp(operands: readonly string[], options: DeployOpti
   await withCluster(options, async ({ client, name: cluster }) => {
     await requireOperator(client, cluster, 'apps.skipper.dev');
     const processes = await runsProcesses(client);
-    const folder = processes ? folderOf(named, process.cwd()) : {};
-    const wish = (spec: AppSpec): AppSpec => ({ ...changed(spec), ...folder });
+    const wish = (spec: AppSpec): AppSpec => {
+      const wanted = changed(spec);
+      return processes ? { ...wanted, ...folderOf(named, process.cwd(), wanted.image) } : wanted;
+    };
     const existing = await client.find(apps, name, { namespace: scope.namespace });
     const wanted = { metadata: { ...manifest?.metadata, name, namespace: scope.namespace }, spec: wish(existing?.spec ?? {}) };
     requireRunnable(name, wanted.spec, processes, cluster);
