@@ -24,8 +24,10 @@ export async function copyObject(call: Call): Promise<void> {
   const condition = writeCondition(call);
   const record = await readSource(call, source, async (original, content) => {
     storage.buckets.get(bucket);
-    const { stored, digests } = await copyContent(call, original, content);
+    // What can be refused is looked at before anything is stored.
     const given = replace ? metadataOf(call) : { headers: original.headers, user: original.user };
+    const tags = retag ? tagsOf(call) : original.tags;
+    const { stored, digests } = await copyContent(call, original, content);
     const checksum = digests.checksum && { ...digests.checksum, type: 'FULL_OBJECT' as const };
     const copy: ObjectRecord = {
       ...given,
@@ -34,7 +36,7 @@ export async function copyObject(call: Call): Promise<void> {
       modified: Date.now(),
       content: stored.content,
       checksum,
-      tags: retag ? tagsOf(call) : original.tags,
+      tags,
     };
     await storage.objects.put(bucket, key, stored, copy, condition);
     return copy;

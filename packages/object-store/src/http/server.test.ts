@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto';
+import { readdir, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { afterAll, describe, expect, it } from 'vitest';
 import { startObjectStore } from '../object-store.ts';
@@ -32,6 +34,8 @@ function raw(text: string, { until = '\r\n\r\n', body = '' } = {}): Promise<stri
     socket.once('error', reject);
   });
 }
+
+const files = async () => (await readdir(`${folder()}/blobs`, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
 
 const wire = (method: string, path: string, headers: Record<string, string>): string =>
   `${method} ${path} HTTP/1.1\r\n${Object.entries(headers)
@@ -162,9 +166,6 @@ describe('with bodies', () => {
       socket.once('close', () => resolve());
     });
     expect(await signed({ path })).toMatchObject({ status: 404 });
-    const { readdir } = await import('node:fs/promises');
-    const files = async () =>
-      (await readdir(`${folder()}/blobs`, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
     await expect.poll(files).toEqual([]);
   });
 
@@ -192,6 +193,18 @@ describe('with bodies', () => {
   });
 });
 
+it('keeps no file of a copy that it refuses', async () => {
+  await signed({ method: 'PUT' });
+  await signed({ method: 'PUT', path: '/web/original', body: randomBytes(100_000) });
+  const copy = (headers: Record<string, string>) =>
+    signed({ method: 'PUT', path: '/web/copy', headers: { 'x-amz-copy-source': '/web/original', ...headers } });
+  const metadata = { 'x-amz-metadata-directive': 'REPLACE', 'x-amz-meta-a': 'y'.repeat(2100) };
+  expect(await copy(metadata)).toMatchObject({ status: 400, code: 'MetadataTooLarge' });
+  expect(await copy({ 'x-amz-tagging-directive': 'REPLACE', 'x-amz-tagging': 'a=%00' })).toMatchObject({ status: 400, code: 'InvalidTag' });
+  await signed({ method: 'DELETE', path: '/web/original' });
+  await expect.poll(files).toEqual([]);
+});
+
 it('refuses headers without end', async () => {
   expect(await raw(`GET / HTTP/1.1\r\nhost: x\r\na: ${'x'.repeat(20_000)}\r\n\r\n`)).toMatch(/^HTTP\/1.1 431/);
 });
@@ -206,7 +219,6 @@ it('says what stands in the way of its start', async () => {
 });
 
 afterAll(async () => {
-  const { rm } = await import('node:fs/promises');
   await rm(`${folder()}-other`, { recursive: true, force: true });
   expect(logged.join('\n')).not.toContain(credentials.secretKey);
 });
