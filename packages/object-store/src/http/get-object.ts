@@ -1,4 +1,3 @@
-import type { ServerResponse } from 'node:http';
 import { S3Error } from '../errors.ts';
 import type { ObjectRecord, Segment } from '../storage/records.ts';
 import type { Call } from './call.ts';
@@ -26,7 +25,7 @@ export async function getObject(call: Call): Promise<void> {
     if (range) headers['content-range'] = `bytes ${start}-${start + length - 1}/${record.size}`;
     response.writeHead(range ? 206 : 200, headers);
     if (call.request.method === 'HEAD') response.end();
-    else await send(response, content.stream(start, length));
+    else await send(call, content.stream(start, length));
   });
 }
 
@@ -52,14 +51,19 @@ function answerNotModified(call: Call, record: ObjectRecord): void {
 }
 
 /** Reads no faster than the client takes it: the next piece while the last is on its way, and no more. */
-async function send(response: ServerResponse, source: AsyncIterable<Buffer>): Promise<void> {
-  let before: Promise<void> | undefined;
+async function send({ request, response }: Call, source: AsyncIterable<Buffer>): Promise<void> {
+  let unsent = 0;
+  let proceed = (): void => {};
+  // An answer whose turn on the connection had not come is told nothing when the client leaves; its request is.
+  request.once('close', () => proceed());
   for await (const piece of source) {
-    // Called in any case, with an error once the client has left.
-    const written = new Promise<void>((resolve) => response.write(piece, () => resolve()));
-    await before;
-    if (response.destroyed) return;
-    before = written;
+    unsent++;
+    response.write(piece, () => {
+      unsent--;
+      proceed();
+    });
+    if (unsent > 1 && !request.destroyed) await new Promise<void>((resolve) => (proceed = resolve));
+    if (request.destroyed) return;
   }
   response.end();
 }

@@ -205,6 +205,20 @@ it('keeps no file of a copy that it refuses', async () => {
   await expect.poll(files).toEqual([]);
 });
 
+it('holds on to nothing for a client that leaves while answers wait for their turn', async () => {
+  const path = '/web/large';
+  await signed({ method: 'PUT' });
+  await signed({ method: 'PUT', path, body: randomBytes(16 << 20) });
+  const { hostname, port } = new URL(account().endpoint);
+  const get = wire('GET', path, signedHeaders(account(), { method: 'GET', path }).headers);
+  await new Promise<void>((resolve) => {
+    const socket = connect(Number(port), hostname, () => socket.write(get.repeat(3)));
+    socket.once('data', () => socket.destroy()).once('close', () => resolve());
+  });
+  await signed({ method: 'DELETE', path });
+  await expect.poll(files).toEqual([]);
+});
+
 it('refuses headers without end', async () => {
   expect(await raw(`GET / HTTP/1.1\r\nhost: x\r\na: ${'x'.repeat(20_000)}\r\n\r\n`)).toMatch(/^HTTP\/1.1 431/);
 });
