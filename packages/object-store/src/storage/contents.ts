@@ -102,11 +102,12 @@ export class Contents {
     const segments = await this.segments(content, size);
     const ids = segments.map(({ id }) => id).filter((id) => id !== '');
     if (segments.length === 0 || !this.#blobs.pin(ids)) return undefined;
-    const first = ids.length > 0 ? await this.#blobs.open(ids[0]!).catch(ifGone) : undefined;
-    if (ids.length > 0 && !first) {
+    const opening = ids.length > 0 ? this.#blobs.open(ids[0]!) : undefined;
+    const first = await opening?.catch((error: NodeJS.ErrnoException) => {
       this.#blobs.unpin(ids);
-      return undefined;
-    }
+      return ifGone(error);
+    });
+    if (opening && !first) return undefined;
     return {
       segments,
       read: (start, length) => this.#read(segments, start, length, false),

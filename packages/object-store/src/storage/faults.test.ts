@@ -4,10 +4,11 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { startObjectStore, type ObjectStore } from '../object-store.ts';
 import { signedRequest, type RawRequest } from '../test-client.fixture.ts';
 import { credentials, useStore } from '../test-store.fixture.ts';
+import { Blobs } from './blobs.ts';
 import { UnsettledCommit } from './index-database.ts';
 import { Storage } from './storage.ts';
 
@@ -112,6 +113,24 @@ describe('a file that is missing', () => {
     expect(await signed({ method: 'PUT', path: '/torn/file', body: 'new' })).toMatchObject({ status: 200 });
     expect((await signed({ path: '/torn/file' })).body.toString()).toBe('new');
   }, 20_000);
+});
+
+describe('a file that cannot be opened', () => {
+  const { account, folder } = useStore();
+  const signed = (options: Partial<RawRequest>) => signedRequest(account(), { method: 'GET', path: '/locked', ...options });
+
+  it('is removed with its object all the same', async () => {
+    await signed({ method: 'PUT' });
+    await signed({ method: 'PUT', path: '/locked/file', body: randomBytes(100_000) });
+    const tooMany = Object.assign(new Error('EMFILE: too many open files'), { code: 'EMFILE' });
+    vi.spyOn(Blobs.prototype, 'open').mockRejectedValueOnce(tooMany);
+    expect(await signed({ path: '/locked/file' })).toMatchObject({ status: 500 });
+    vi.restoreAllMocks();
+    await signed({ method: 'DELETE', path: '/locked/file' });
+    const files = async () =>
+      (await readdir(join(folder(), 'blobs'), { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
+    await expect.poll(files).toEqual([]);
+  });
 });
 
 describe('many at once', () => {
