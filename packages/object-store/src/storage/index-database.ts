@@ -89,7 +89,7 @@ export class IndexDatabase {
   commit(changes: readonly Change[]): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ changes, resolve, reject });
-      this.#writing ??= this.#drain().finally(() => (this.#writing = undefined));
+      this.#writing ??= this.#drain();
     });
   }
 
@@ -119,6 +119,8 @@ export class IndexDatabase {
         else for (const { reject } of batch) reject(asFailure(error));
       }
     }
+    // At once: a commit that came between would wait for the next.
+    this.#writing = undefined;
   }
 
   /** After a failed write: opens the log again, which settles what is part of it. */
