@@ -60,6 +60,7 @@ export const keys = {
   inline: (id: string) => `d\0${id}`,
   segments: (id: string) => `s\0${id}`,
   upload: (bucket: string, key: string, uploadId: string) => `u\0${bucket}\0${key}\0${uploadId}`,
+  uploads: 'u\0',
   part: (uploadId: string, number: number) => `p\0${uploadId}\0${String(number).padStart(5, '0')}`,
   parts: (uploadId: string) => `p\0${uploadId}\0`,
   /** Names a file, so that it is not swept away. */

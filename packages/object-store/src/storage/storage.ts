@@ -11,6 +11,10 @@ import { Objects } from './objects.ts';
 import { keys } from './records.ts';
 import { Uploads } from './uploads.ts';
 
+/** As MinIO has it. */
+const staleAfterMs = 24 * 3_600_000;
+const staleEveryMs = 6 * 3_600_000;
+
 /** Buckets, objects and uploads in a folder. */
 export class Storage {
   readonly buckets: Buckets;
@@ -18,10 +22,13 @@ export class Storage {
   readonly uploads: Uploads;
   readonly space: DiskSpace;
   readonly #index: IndexDatabase;
-  readonly #sweeping: Promise<void>;
+  readonly #log: (message: string) => void;
+  readonly #timer: NodeJS.Timeout;
+  #sweeping: Promise<void>;
 
   private constructor(folder: string, index: IndexDatabase, buckets: Buckets, blobs: Blobs, log: (message: string) => void) {
     this.#index = index;
+    this.#log = log;
     this.space = new DiskSpace(folder);
     this.buckets = buckets;
     this.objects = new Objects(index, buckets, blobs, new Contents(index, blobs));
@@ -31,6 +38,16 @@ export class Storage {
       .sweep(async (ids) => (await index.getMany(ids.map(keys.blob))).map((value) => value !== undefined))
       .then((removed) => void (removed > 0 && log(`removed ${removed} unfinished files`)))
       .catch((error: unknown) => log(`unfinished files could not be removed: ${(error as Error).message}`));
+    this.#abortStale();
+    this.#timer = setInterval(() => this.#abortStale(), staleEveryMs).unref();
+  }
+
+  /** What clients have begun and forgotten would take up space for ever. */
+  #abortStale(): void {
+    this.#sweeping = this.#sweeping
+      .then(() => this.uploads.abortStale(Date.now() - staleAfterMs))
+      .then((removed) => void (removed > 0 && this.#log(`removed ${removed} uploads that were never completed`)))
+      .catch((error: unknown) => this.#log(`uploads that were never completed could not be removed: ${(error as Error).message}`));
   }
 
   /** @throws KipError `locked`, `damaged`, `disk-full`, `invalid` */
@@ -70,6 +87,7 @@ export class Storage {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#timer);
     await this.#sweeping;
     await this.#index.close();
   }

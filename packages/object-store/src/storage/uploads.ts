@@ -112,6 +112,19 @@ export class Uploads {
     for (const { key, id } of await this.list(bucket, '')) await this.abort(bucket, key, id).catch(ifEnded);
   }
 
+  /** Forgets uploads to which nothing has come since `since`. @returns how many */
+  async abortStale(since: number): Promise<number> {
+    let count = 0;
+    for await (const [encoded, value] of this.#index.entries(keys.uploads)) {
+      const [, bucket, key, id] = encoded.split('\0');
+      if (decode<UploadRecord>(value).started >= since) continue;
+      if ((await this.parts(id!)).some(({ modified }) => modified >= since)) continue;
+      await this.abort(bucket!, key!, id!).catch(ifEnded);
+      count++;
+    }
+    return count;
+  }
+
   #forget(bucket: string, key: string, id: string, parts: readonly PartRecord[], blobs: readonly string[]): Change[] {
     return [
       { key: keys.upload(bucket, key, id) },
@@ -122,5 +135,5 @@ export class Uploads {
 }
 
 function ifEnded(error: unknown): void {
-  if (!(error instanceof S3Error) || error.code !== 'NoSuchUpload') throw error;
+  if (!(error instanceof S3Error) || !['NoSuchUpload', 'NoSuchBucket'].includes(error.code)) throw error;
 }
