@@ -102,7 +102,10 @@ async function follow(client: KubeClient, name: string, settings: Parameters<typ
   }
 }
 
+/** One for all pods that wait. */
+let drained: Promise<unknown> | undefined;
+
 async function write(pod: string | undefined, line: string): Promise<void> {
   const text = pod === undefined ? line : `${colors.cyan(pod)} ${line}`;
-  if (!process.stdout.write(`${text}\n`)) await once(process.stdout, 'drain');
+  if (!process.stdout.write(`${text}\n`)) await (drained ??= once(process.stdout, 'drain').finally(() => (drained = undefined)));
 }
