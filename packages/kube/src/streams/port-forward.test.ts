@@ -7,6 +7,7 @@ import type { PortForward } from '../types.ts';
 import { openPortForward } from './port-forward.ts';
 import { PortForwardError } from './port-forward-stream.ts';
 import { PodServer } from './pod-server.fixture.ts';
+import { goAwayFrame, goAwayStatus } from './spdy-frames.ts';
 
 let server: PodServer;
 let forward: PortForward;
@@ -120,6 +121,22 @@ describe('a port-forward', () => {
     for (let connection = 0; connection < 10; connection++) expect(await roundTrip(echoPort)).toBe('hello');
     stalled.destroy();
     source.close();
+  });
+
+  it('leaves what takes no more streams out of count', async () => {
+    for (let connection = 1; connection <= 20; connection++) {
+      const stream = forward.connect(echoPort);
+      stream.write('a');
+      await once(stream, 'data');
+      for (const transport of server.transports) transport.write(goAwayFrame(0, goAwayStatus.ok));
+      // What comes after it tells that it has come.
+      stream.write('b');
+      await once(stream, 'data');
+    }
+    await forward.ready();
+    expect(await roundTrip(echoPort)).toBe('hello');
+    // One to be used, and one ahead of the next connection.
+    await expect.poll(() => server.upgrades).toBe(22);
   });
 
   it('notices a connection to the API server that has gone silent, and makes another', async () => {

@@ -96,7 +96,7 @@ class PodPortForward implements PortForward {
     chosen.usedAt = Date.now();
     if (Date.now() - chosen.receivedAt > silenceMs) this.#ping(chosen);
     // The next connection finds a session of its own.
-    if (this.#pool.size < sessionLimit && !this.#hasIdle()) this.#grow().catch(() => {});
+    if (this.#openCount() < sessionLimit && !this.#hasIdle()) this.#grow().catch(() => {});
     return stream;
   }
 
@@ -121,6 +121,13 @@ class PodPortForward implements PortForward {
   #hasIdle(): boolean {
     for (const pooled of this.#pool) if (usable(pooled) && pooled.session.streamCount === 0) return true;
     return false;
+  }
+
+  /** Sessions but those that only wait for their last stream to end: there may be any number of these. */
+  #openCount(): number {
+    let count = 0;
+    for (const pooled of this.#pool) if (takesStreams(pooled)) count++;
+    return count;
   }
 
   /** Makes one more session; at most one is being made at a time. Connections that wait for it fail with it. */
@@ -148,7 +155,7 @@ class PodPortForward implements PortForward {
   }
 
   async #dial(): Promise<PooledSession> {
-    if (this.#pool.size >= stalledSessionLimit) throw new Error('every connection to the API server is held up by a slow reader');
+    if (this.#openCount() >= stalledSessionLimit) throw new Error('every connection to the API server is held up by a slow reader');
     const transport = await this.#transport();
     if (this.#closed) {
       transport.destroy();
@@ -210,8 +217,13 @@ class PodPortForward implements PortForward {
   }
 }
 
-function usable({ session, beats }: PooledSession): boolean {
-  return session.open && !session.stalled && !session.blocked && beats < suspectBeats && session.openedStreams < streamLimit;
+function usable(pooled: PooledSession): boolean {
+  const { session, beats } = pooled;
+  return takesStreams(pooled) && !session.stalled && !session.blocked && beats < suspectBeats;
+}
+
+function takesStreams({ session }: PooledSession): boolean {
+  return session.open && session.openedStreams < streamLimit;
 }
 
 /** Whether Kubernetes itself has said no, for a reason that another protocol does not change. */
