@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createConnection } from '../connection.ts';
 import { KubeError } from '../errors.ts';
@@ -105,6 +106,17 @@ describe('a port-forward', () => {
     await expect(hopeless.ready()).rejects.toBeInstanceOf(KubeError);
     const [error] = await once(hopeless.connect(echoPort), 'error');
     expect(error).toMatchObject({ delivered: false, cause: { code: 403 } });
+    // A connection that begins while others are told of the failure gets its own.
+    const first = hopeless.connect(echoPort);
+    const late = new Promise<Duplex>((resolve) => {
+      const destroy = first.destroy.bind(first);
+      first.destroy = (cause) => {
+        queueMicrotask(() => resolve(hopeless.connect(echoPort)));
+        return destroy(cause);
+      };
+    });
+    first.on('error', () => {});
+    expect((await once(await late, 'error'))[0]).toMatchObject({ cause: { code: 403 } });
     hopeless.close();
     refused.close();
   });

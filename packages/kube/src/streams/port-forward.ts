@@ -132,26 +132,29 @@ class PodPortForward implements PortForward {
 
   /** Makes one more session; at most one is being made at a time. Connections that wait for it fail with it. */
   #grow(): Promise<void> {
-    this.#dialling ??= this.#dial()
-      .then(
-        (pooled) => {
-          for (const stream of this.#waiting) stream.openOn(pooled.session);
-        },
-        (error: Error) => {
-          // With another session in working order the failure is no connection's.
-          const other = this.#choose();
-          for (const stream of this.#waiting) {
-            if (other) stream.openOn(other.session);
-            else stream.failWith(error);
-          }
-          throw error;
-        },
-      )
-      .finally(() => {
-        this.#waiting.clear();
-        this.#dialling = undefined;
-      });
+    this.#dialling ??= this.#dial().then(
+      (pooled) => {
+        for (const stream of this.#takeWaiting()) stream.openOn(pooled.session);
+      },
+      (error: Error) => {
+        // With another session in working order the failure is no connection's.
+        const other = this.#choose();
+        for (const stream of this.#takeWaiting()) {
+          if (other) stream.openOn(other.session);
+          else stream.failWith(error);
+        }
+        throw error;
+      },
+    );
     return this.#dialling;
+  }
+
+  /** The connections that waited for the session just made or not made. Those that begin from now on wait for the next. */
+  #takeWaiting(): PortForwardStream[] {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    this.#dialling = undefined;
+    return waiting;
   }
 
   async #dial(): Promise<PooledSession> {
