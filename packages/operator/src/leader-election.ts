@@ -33,19 +33,23 @@ export function takePartInElection(options: ElectionOptions): { close(): Promise
   async function tryToHold(): Promise<void> {
     const requestedAt = performance.now();
     // A server that is silent must not keep the deadline from being noticed.
-    const silence = new AbortController();
+    const attempt = new AbortController();
+    const { signal } = attempt;
     const timer = setTimeout(
-      () => silence.abort(new Error('the server does not answer')),
+      () => attempt.abort(new Error('the server does not answer')),
       leading ? Math.max(0, renewedAt + renewDeadlineMs - requestedAt) : renewDeadlineMs,
     );
+    // By hand: what AbortSignal.any makes stays with its signals, and one of them lives as long as the process.
+    const abort = () => attempt.abort(stop.signal.reason);
+    stop.signal.addEventListener('abort', abort);
     try {
-      const signal = AbortSignal.any([stop.signal, silence.signal]);
       const current = await client.find(leases, name, { namespace, signal });
       if (current && !mayTake(current)) return await standBy(current.spec?.holderIdentity);
       if (current) await client.replace(leases, leaseOf(current), { signal });
       else await client.create(leases, leaseOf(undefined), { signal });
     } finally {
       clearTimeout(timer);
+      stop.signal.removeEventListener('abort', abort);
     }
     renewedAt = requestedAt;
     if (leading) return;
