@@ -1,10 +1,11 @@
+import { getEventListeners } from 'node:events';
 import { KipError, secrets } from '@skipper/api';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createClient, type ClientOptions } from './client.ts';
 import { KubeError } from './errors.ts';
 import type { UserEntry } from './kubeconfig.ts';
 import { answerJson, bodyOf, startTestServer, testCertificates, type TestCertificates } from './test-server.fixture.ts';
-import type { RequestListener } from 'node:http';
+import type { RequestListener, ServerResponse } from 'node:http';
 
 let certificates: TestCertificates;
 const closers: (() => unknown)[] = [];
@@ -354,6 +355,26 @@ describe('a watch', () => {
     await returned.return!();
     expect((await pending).done).toBe(true);
     await expect.poll(() => server.sockets.filter(({ destroyed }) => !destroyed).length).toBe(0);
+  });
+
+  it.each(['its end', 'return', 'a failure', 'the signal'])('leaves nothing at its signal after %s', async (how) => {
+    const answers: ServerResponse[] = [];
+    const { client } = await start((_, response) => {
+      answers.push(response);
+      response.writeHead(200).write(event('ADDED', 'a'));
+    });
+    const abort = new AbortController();
+    const listeners = () => getEventListeners(abort.signal, 'abort').length;
+    const watch = client.watch(secrets, { resourceVersion: '0', signal: abort.signal })[Symbol.asyncIterator]();
+    await watch.next();
+    expect(listeners()).toBe(1);
+    const next = watch.next().catch(() => {});
+    if (how === 'its end') answers[0]!.end();
+    else if (how === 'return') await watch.return!();
+    else if (how === 'a failure') answers[0]!.destroy();
+    else abort.abort();
+    await next;
+    expect(listeners()).toBe(0);
   });
 
   it('is not cut off by the time that an answer may take', async () => {

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net';
@@ -7,6 +8,7 @@ import type { TLSSocket } from 'node:tls';
 import { secrets } from '@skipper/api';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createClient } from './client.ts';
+import { createConnection } from './connection.ts';
 import type { ClusterEntry, ExecEntry, UserEntry } from './kubeconfig.ts';
 import { bypassesProxy, proxyFor } from './proxy.ts';
 import { answerJson, startTestServer, testCertificates, type TestCertificates, type TestServer } from './test-server.fixture.ts';
@@ -107,6 +109,14 @@ describe('TLS', () => {
       code: 'unreachable',
       message: expect.stringContaining('does not speak TLS'),
     });
+  });
+
+  it('leaves nothing at the signal of who dials', async () => {
+    const { signal } = new AbortController();
+    const dialling = createConnection(server.cluster()).dial(signal);
+    await expect.poll(() => getEventListeners(signal, 'abort').length, { interval: 0 }).toBe(1);
+    (await dialling).destroy();
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 
   it('gives up on a server that accepts and never shakes hands', async () => {

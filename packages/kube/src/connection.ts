@@ -2,11 +2,12 @@ import { readFile } from 'node:fs/promises';
 import { connect, isIP, type Socket } from 'node:net';
 import { checkServerIdentity, connect as connectTls, createSecureContext, type ConnectionOptions, type SecureContext } from 'node:tls';
 import { KipError } from '@skipper/api';
+import { abortWith } from './abort.ts';
 import { createCredentials } from './credentials.ts';
 import type { Cluster } from './kubeconfig.ts';
 import { connectThroughProxy, proxyFor } from './proxy.ts';
 import { established, hostOf } from './socket.ts';
-import { DialError, unreachable } from './unreachable.ts';
+import { unreachable } from './unreachable.ts';
 
 /** What every request to one API server, streams included, needs: where it is, who we are, and how to get there. */
 export interface ApiConnection {
@@ -82,8 +83,10 @@ export function createConnection(
       signal?.throwIfAborted();
       // A credentials program may wait for a person: the time to connect starts after it.
       const tls = server.protocol === 'https:' ? await connection.tlsOptions() : undefined;
-      const timeout = AbortSignal.timeout(connectTimeoutMs);
-      const limit = signal ? AbortSignal.any([signal, timeout]) : timeout;
+      const ending = new AbortController();
+      const limit = ending.signal;
+      const timer = setTimeout(() => ending.abort(Object.assign(new Error('connect timeout'), { code: 'ETIMEDOUT' })), connectTimeoutMs);
+      const unlink = abortWith(ending, signal);
       try {
         const target = { host: hostOf(server), port: Number(server.port || (tls ? 443 : 80)) };
         const plain = proxy ? await connectThroughProxy(proxy, target, limit) : await established(connect(target), 'connect', limit);
@@ -91,10 +94,10 @@ export function createConnection(
         return tls ? await established(connectTls({ ...tls, socket: plain }), 'secureConnect', limit) : plain;
       } catch (error) {
         signal?.throwIfAborted();
-        throw unreachable(
-          name,
-          timeout.aborted ? new DialError(Object.assign(new Error('connect timeout'), { code: 'ETIMEDOUT' })) : error,
-        );
+        throw unreachable(name, limit.aborted ? limit.reason : error);
+      } finally {
+        clearTimeout(timer);
+        unlink();
       }
     },
     refresh: (rejected) => credentials.refresh(rejected),

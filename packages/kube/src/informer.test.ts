@@ -1,7 +1,8 @@
 import { secrets, type KubeObject } from '@skipper/api';
+import { getEventListeners } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Secret } from 'kubernetes-types/core/v1.d.ts';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { createClient } from './client.ts';
 import { startInformer, type InformerTuning } from './informer.ts';
 import { answerJson, startTestServer } from './test-server.fixture.ts';
@@ -233,6 +234,20 @@ describe('an informer', () => {
     await informer.synced();
     await watched();
     expect((informer.get('a', 'n') as KubeObject).metadata).not.toHaveProperty('managedFields');
+  });
+
+  it('gathers nothing, however many watches it makes', async () => {
+    const { client, informer, watches, watched } = await collection();
+    await watched();
+    informer.close();
+    const list = vi.spyOn(client, 'list');
+    const another = startInformer(client, secrets, {}, { backoff: { firstMs: 10, mostMs: 50 } });
+    closers.push(() => another.close());
+    for (let watch = 2; watch <= 4; watch++) {
+      await watched(watch);
+      expect(getEventListeners(list.mock.lastCall![1]!.signal!, 'abort')).toHaveLength(1);
+      watches.at(-1)!.end();
+    }
   });
 
   it('ends its connection and its waiters when it is closed', async () => {

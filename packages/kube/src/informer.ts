@@ -1,4 +1,5 @@
 import type { KubeObject, ResourceType } from '@skipper/api';
+import { abortWith } from './abort.ts';
 import { backoffMs, pause } from './backoff.ts';
 import { hasReason, KubeError } from './errors.ts';
 import type { Informer, InformerEvent, InformerOptions, KubeClient, WatchEvent } from './types.ts';
@@ -162,9 +163,9 @@ class WatchingInformer<T extends KubeObject> implements Informer<T> {
     const { namespace, labelSelector, fieldSelector } = this.#options;
     const { watchSeconds = defaultWatchSeconds, graceMs = defaultGraceMs } = this.#tuning;
     const timeoutSeconds = Math.ceil(watchSeconds * (1 + Math.random() / 3));
-    const deadline = new AbortController();
-    const timer = setTimeout(() => deadline.abort(new Error('the watch went silent')), timeoutSeconds * 1000 + graceMs).unref();
-    const signal = AbortSignal.any([this.#closing.signal, deadline.signal]);
+    const ending = new AbortController();
+    const timer = setTimeout(() => ending.abort(new Error('the watch went silent')), timeoutSeconds * 1000 + graceMs).unref();
+    const unlink = abortWith(ending, this.#closing.signal);
     let fruit = false;
     try {
       for await (const event of this.#client.watch(this.#type, {
@@ -173,7 +174,7 @@ class WatchingInformer<T extends KubeObject> implements Informer<T> {
         fieldSelector,
         resourceVersion,
         timeoutSeconds,
-        signal,
+        signal: ending.signal,
       })) {
         if (this.#closing.signal.aborted) break;
         this.#take(event);
@@ -186,6 +187,7 @@ class WatchingInformer<T extends KubeObject> implements Informer<T> {
       throw wantsList(error) ? error : new Interrupted(error, fruit);
     } finally {
       clearTimeout(timer);
+      unlink();
     }
   }
 

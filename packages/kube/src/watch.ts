@@ -1,5 +1,6 @@
 import { KipError, type KubeObject } from '@skipper/api';
 import type { Status } from 'kubernetes-types/meta/v1.d.ts';
+import { abortWith } from './abort.ts';
 import type { ApiCalls } from './api-calls.ts';
 import { KubeError } from './errors.ts';
 import type { WatchEvent } from './types.ts';
@@ -14,19 +15,24 @@ export function watchEvents<T extends KubeObject>(
   path: string,
   signal: AbortSignal | undefined,
 ): AsyncIterator<WatchEvent<T>> {
-  const returned = new AbortController();
-  const events = readWatch<T>(calls, path, signal ? AbortSignal.any([signal, returned.signal]) : returned.signal);
+  const ending = new AbortController();
+  const unlink = abortWith(ending, signal);
+  const events = readWatch<T>(calls, path, ending.signal);
   return {
     async next() {
       try {
-        return await events.next();
+        const event = await events.next();
+        if (event.done) unlink();
+        return event;
       } catch (error) {
-        if (returned.signal.aborted && !signal?.aborted) return { done: true, value: undefined };
+        unlink();
+        if (ending.signal.aborted && !signal?.aborted) return { done: true, value: undefined };
         throw error;
       }
     },
     async return() {
-      returned.abort();
+      unlink();
+      ending.abort();
       return { done: true, value: undefined };
     },
   };
