@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import type { Writable } from 'node:stream';
+import { finished, type Writable } from 'node:stream';
 import type { Status } from 'kubernetes-types/meta/v1.d.ts';
 import type { WebSocket } from 'ws';
 import type { ApiConnection } from '../connection.ts';
@@ -110,6 +110,7 @@ async function execOverSpdy(connection: ApiConnection, path: string, options: Ex
   const { stdin, stdout, stderr, tty, signal } = options;
   const transport = await upgrade(connection, path, 'SPDY/3.1', { 'x-stream-protocol-version': plainProtocol }, signal);
   let failure: Error | undefined;
+  let cleanUp: (() => void) | undefined;
   const session: SpdySession = createSpdySession(transport, { server: false, onClose: (error) => (failure ??= error) });
   const abort = () => session.destroy(signal?.reason instanceof Error ? signal.reason : new Error('aborted'));
   signal?.addEventListener('abort', abort, { once: true });
@@ -118,24 +119,31 @@ async function execOverSpdy(connection: ApiConnection, path: string, options: Ex
     errors.end();
     let text = '';
     errors.on('data', (chunk: Buffer) => (text += chunk.toString()));
-    const finished = [once(errors, 'close')];
+    const ends = [once(errors, 'close')];
     if (stdin) {
       const input = session.createStream({ streamType: 'stdin' });
       input.resume();
       stdin.pipe(input);
+      cleanUp = finished(stdin, { writable: false }, (error) => error && session.destroy(error));
     }
     for (const [streamType, target] of Object.entries({ stdout, stderr: tty ? undefined : stderr })) {
       if (!target) continue;
       const output = session.createStream({ streamType });
       output.end();
-      output.pipe(target, { end: false });
-      finished.push(once(output, 'close'));
+      if (target.destroyed) output.resume();
+      else output.pipe(target, { end: false });
+      // Nobody wants the rest, which must not hold up the other streams.
+      const discard = () => output.resume();
+      target.once('close', discard);
+      output.once('close', () => target.off('close', discard));
+      ends.push(once(output, 'close'));
     }
-    await Promise.all(finished.map((closed) => closed.catch(() => {})));
+    await Promise.all(ends.map((closed) => closed.catch(() => {})));
     signal?.throwIfAborted();
     return exitCode(text === '' ? undefined : JSON.parse(text), failure);
   } finally {
     signal?.removeEventListener('abort', abort);
+    cleanUp?.();
     session.close();
   }
 }
