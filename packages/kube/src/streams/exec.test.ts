@@ -2,7 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import { PassThrough, Readable } from 'node:stream';
 import type { Duplex } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { WebSocketServer, type WebSocket } from 'ws';
 import { createConnection } from '../connection.ts';
+import { KubeError } from '../errors.ts';
 import { startTestServer, type TestServer } from '../test-server.fixture.ts';
 import type { ExecOptions } from '../types.ts';
 import { execInPod } from './exec.ts';
@@ -37,6 +39,11 @@ function serveSpdy(count: number, run: (streams: Record<string, SpdyStream>, ses
   });
 }
 
+function serveWebSocket(run: (webSocket: WebSocket) => void): void {
+  const webSockets = new WebSocketServer({ noServer: true, handleProtocols: () => 'v5.channel.k8s.io' });
+  server.onUpgrade((request, socket) => webSockets.handleUpgrade(request, socket, Buffer.alloc(0), run));
+}
+
 describe('a command over SPDY', () => {
   for (const when of ['before it runs', 'while it writes'])
     it(`ends though its output was closed ${when}`, async () => {
@@ -59,5 +66,16 @@ describe('a command over SPDY', () => {
     await expect.poll(() => stdin.listenerCount('data')).toBe(1);
     stdin.destroy(new Error('the disk is gone'));
     await expect(ended).rejects.toThrow('the disk is gone');
+  });
+});
+
+describe('a command', () => {
+  it('whose end is told in no JSON fails', async () => {
+    serveWebSocket((webSocket) => webSocket.send(Buffer.from('\x03oops'), () => webSocket.close()));
+    await expect(exec({})).rejects.toBeInstanceOf(KubeError);
+    await server.close();
+    server = await startTestServer(() => {});
+    serveSpdy(2, ({ error }) => error!.end('oops'));
+    await expect(exec({ stdin: new PassThrough() })).rejects.toBeInstanceOf(KubeError);
   });
 });

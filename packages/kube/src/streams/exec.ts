@@ -56,7 +56,7 @@ function isRefusedProtocol(error: unknown): boolean {
 }
 
 async function execOverWebSocket(webSocket: WebSocket, { stdin, stdout, stderr, signal }: ExecOptions): Promise<number> {
-  let status: Status | undefined;
+  let status = '';
   let failure: Error | undefined;
   const abort = () => webSocket.terminate();
   signal?.addEventListener('abort', abort, { once: true });
@@ -77,7 +77,7 @@ async function execOverWebSocket(webSocket: WebSocket, { stdin, stdout, stderr, 
     const bytes = message.subarray(1);
     if (message[0] === channel.stdout) write(stdout, bytes);
     else if (message[0] === channel.stderr) write(stderr, bytes);
-    else if (message[0] === channel.error) status = JSON.parse(bytes.toString());
+    else if (message[0] === channel.error) status = bytes.toString();
   });
   webSocket.on('error', (error) => (failure ??= error));
   const closed = once(webSocket, 'close');
@@ -117,8 +117,8 @@ async function execOverSpdy(connection: ApiConnection, path: string, options: Ex
   try {
     const errors = session.createStream({ streamType: 'error' });
     errors.end();
-    let text = '';
-    errors.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    let status = '';
+    errors.on('data', (chunk: Buffer) => (status += chunk.toString()));
     const ends = [once(errors, 'close')];
     if (stdin) {
       const input = session.createStream({ streamType: 'stdin' });
@@ -140,7 +140,7 @@ async function execOverSpdy(connection: ApiConnection, path: string, options: Ex
     }
     await Promise.all(ends.map((closed) => closed.catch(() => {})));
     signal?.throwIfAborted();
-    return exitCode(text === '' ? undefined : JSON.parse(text), failure);
+    return exitCode(status, failure);
   } finally {
     signal?.removeEventListener('abort', abort);
     cleanUp?.();
@@ -148,7 +148,14 @@ async function execOverSpdy(connection: ApiConnection, path: string, options: Ex
   }
 }
 
-function exitCode(status: Status | undefined, failure: Error | undefined): number {
+/** @param text The Status in which the server told how the command ended; empty when it did not. */
+function exitCode(text: string, failure: Error | undefined): number {
+  let status: Status | undefined;
+  try {
+    if (text !== '') status = JSON.parse(text);
+  } catch {
+    throw new KubeError(500, { message: 'the server told in no Status how the command ended' });
+  }
   if (status?.status === 'Success') return 0;
   const code = status?.details?.causes?.find((cause) => cause.reason === 'ExitCode')?.message;
   if (code !== undefined) return Number(code);
