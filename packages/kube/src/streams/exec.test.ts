@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { PassThrough, Readable } from 'node:stream';
 import type { Duplex } from 'node:stream';
@@ -78,4 +79,16 @@ describe('a command', () => {
     serveSpdy(2, ({ error }) => error!.end('oops'));
     await expect(exec({ stdin: new PassThrough() })).rejects.toBeInstanceOf(KubeError);
   });
+
+  for (const [how, answer] of [
+    ['is refused', 'HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n'],
+    ['breaks off', ''],
+    ['is garbage', 'SMTP\r\n\r\n'],
+  ])
+    it(`leaves nothing at the signal when the upgrade ${how}`, async () => {
+      server.onUpgrade((_, socket) => void socket.end(answer));
+      const { signal } = new AbortController();
+      await expect(exec({ signal })).rejects.toThrow();
+      expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    });
 });

@@ -36,9 +36,10 @@ export function openWebSocket(connection: ApiConnection, path: string, protocols
         },
       });
       const abort = () => webSocket.terminate();
+      const unlink = () => signal?.removeEventListener('abort', abort);
       signal?.addEventListener('abort', abort, { once: true });
       webSocket.once('open', () => {
-        signal?.removeEventListener('abort', abort);
+        unlink();
         if (chosen === undefined || !protocols.includes(chosen)) {
           webSocket.terminate();
           reject(new SubprotocolError(`the server speaks none of ${protocols.join(', ')}`));
@@ -51,9 +52,13 @@ export function openWebSocket(connection: ApiConnection, path: string, protocols
       webSocket.once('unexpected-response', (_request, response) => {
         refusal(response)
           .then(reject, reject)
-          .finally(() => socket.destroy());
+          .finally(() => {
+            unlink();
+            socket.destroy();
+          });
       });
       webSocket.on('error', (error) => {
+        unlink();
         socket.destroy();
         reject(signal?.aborted ? signal.reason : connection.unreachable(error));
       });
