@@ -2,7 +2,9 @@ import { getEventListeners } from 'node:events';
 import { KipError, secrets } from '@skipper/api';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createClient, type ClientOptions } from './client.ts';
+import { createConnection } from './connection.ts';
 import { KubeError } from './errors.ts';
+import { createHttpPool } from './http.ts';
 import type { UserEntry } from './kubeconfig.ts';
 import { answerJson, bodyOf, startTestServer, testCertificates, type TestCertificates } from './test-server.fixture.ts';
 import type { RequestListener, ServerResponse } from 'node:http';
@@ -48,6 +50,21 @@ describe('a request', () => {
     const { server, client } = await start((_, response) => answerJson(response, secret));
     for (let i = 0; i < 20; i += 1) await client.get(secrets, 'a', { namespace: 'n' });
     expect(server.sockets).toHaveLength(1);
+  });
+
+  it('keeps no connection from before a renewal', async () => {
+    const { server } = await start(() => {});
+    const answers: ServerResponse[] = [];
+    server.handler = (_, response) => void answers.push(response);
+    const pool = createHttpPool(createConnection(server.cluster()));
+    closers.push(() => pool.close());
+    const answer = pool.send({ method: 'GET', path: '/' });
+    await expect.poll(() => answers.length).toBe(1);
+    pool.renew();
+    answerJson(answers[0]!, secret);
+    await answer;
+    // The server itself closes it after five seconds.
+    await expect.poll(() => server.sockets[0]!.destroyed, { timeout: 3_000 }).toBe(true);
   });
 
   it('opens no more than 32 connections for a thousand requests at once', async () => {

@@ -113,6 +113,7 @@ export function createHttpPool(connection: ApiConnection): HttpPool {
 class DialingAgent extends Agent {
   readonly #connection: ApiConnection;
   #generation = 0;
+  readonly #generations = new WeakMap<Duplex, number>();
   readonly #closing = new AbortController();
 
   constructor(connection: ApiConnection) {
@@ -130,11 +131,22 @@ class DialingAgent extends Agent {
     return this.#generation;
   }
 
-  override createConnection(_options: ClientRequestArgs, callback?: (error: Error | null, stream: Duplex) => void): undefined {
+  override createConnection(
+    { generation }: ClientRequestArgs & { generation?: number },
+    callback?: (error: Error | null, stream: Duplex) => void,
+  ): undefined {
     this.#connection.dial(this.#closing.signal).then(
-      (socket) => callback?.(null, socket),
+      (socket) => {
+        this.#generations.set(socket, generation!);
+        callback?.(null, socket);
+      },
       (error: unknown) => callback?.(new DialError(error), undefined as unknown as Duplex),
     );
+  }
+
+  /** Nobody asks again for a connection from before a renewal. */
+  override keepSocketAlive(socket: Duplex): boolean | void {
+    return this.#generations.get(socket) === this.#generation && super.keepSocketAlive(socket);
   }
 
   renew(): void {
