@@ -91,6 +91,22 @@ describe('a SPDY session', () => {
     expect(client.open).toBe(false);
   });
 
+  it('drops the connection of a peer that reads nothing, some time after it is closed', async () => {
+    const { client, near, far } = await sessionPair({ onStream: echo });
+    far.pause();
+    const stream = client.createStream({});
+    stream.write(Buffer.alloc(64 * 1024 * 1024));
+    let last = -1;
+    const sent = () => near.bytesWritten - near.writableLength;
+    while (last !== sent()) {
+      last = sent();
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
+    client.close();
+    expect(near.destroyed).toBe(false);
+    await until(() => near.destroyed);
+  });
+
   it('hands on what a stream had sent to its end before the session ended', async () => {
     const sent = Buffer.alloc(300_000, 7);
     const { client } = await sessionPair({ onStream: (stream) => void stream.end(sent) });

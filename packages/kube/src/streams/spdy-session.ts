@@ -33,6 +33,9 @@ const writeLimit = 512 * 1024;
 /** Streams that the peer may have open at once. */
 const peerStreamLimit = 8192;
 
+/** How long a client waits for a server that does not read what was written before the session was closed, in ms. */
+const farewellMs = 5_000;
+
 const lastStreamId = 0x7fffffff;
 
 /** A SPDY/3.1 session over `transport`, for either end. The transport belongs to the session from now on. */
@@ -166,6 +169,11 @@ export class SpdySession {
     if (error === undefined && this.#transport.writableEnded) {
       this.#transport.resume();
       this.#transport.once('finish', () => this.#transport.destroy());
+      if (!this.#options.server) {
+        // A server has to wait: its last bytes may be a command's output, and the reader a person.
+        const timer = setTimeout(() => this.#transport.destroy(), farewellMs).unref();
+        this.#transport.once('close', () => clearTimeout(timer));
+      }
     } else {
       this.#transport.destroy();
     }
