@@ -1,5 +1,5 @@
 import type { ContainerStatus, Pod } from 'kubernetes-types/core/v1.d.ts';
-import { nameOf } from './ownership.ts';
+import { nameOf, namespaceOf } from './ownership.ts';
 
 export interface WorkloadState {
   ready: boolean;
@@ -26,14 +26,15 @@ export function podState(pod: Pod): WorkloadState {
   if (scheduled?.status === 'False')
     return notReady('Unschedulable', `No node takes pod "${name}": ${scheduled.message ?? 'the scheduler gave no reason'}`);
   const container = pod.status?.containerStatuses?.[0];
-  return container ? containerState(name, container) : notReady('Starting', pod.status?.message ?? `Pod "${name}" is being prepared.`);
+  return container ? containerState(pod, container) : notReady('Starting', pod.status?.message ?? `Pod "${name}" is being prepared.`);
 }
 
 function podCondition(pod: Pod, type: string) {
   return pod.status?.conditions?.find((candidate) => candidate.type === type);
 }
 
-function containerState(pod: string, status: ContainerStatus): WorkloadState {
+function containerState(pod: Pod, status: ContainerStatus): WorkloadState {
+  const name = nameOf(pod);
   const waiting = status.state?.waiting;
   const ended = status.state?.terminated ?? status.lastState?.terminated;
   const ending = ended
@@ -42,13 +43,13 @@ function containerState(pod: string, status: ContainerStatus): WorkloadState {
   if (waiting?.reason === 'CrashLoopBackOff')
     return notReady(
       'CrashLoopBackOff',
-      `Pod "${pod}" fails again and again after its start.${ending} Its log says why: kubectl logs ${pod} --previous`,
+      `Pod "${name}" fails again and again after its start.${ending} Its log says why: kubectl logs ${name} -n ${namespaceOf(pod)} --previous`,
     );
-  if (waiting?.reason && starting.has(waiting.reason)) return notReady('Starting', waiting.message ?? `Pod "${pod}" is being prepared.`);
-  if (waiting?.reason) return notReady(waiting.reason, `Pod "${pod}" cannot start: ${waiting.message ?? waiting.reason}`);
-  if (status.state?.terminated) return notReady('Stopped', `Pod "${pod}" stopped.${ending}`);
+  if (waiting?.reason && starting.has(waiting.reason)) return notReady('Starting', waiting.message ?? `Pod "${name}" is being prepared.`);
+  if (waiting?.reason) return notReady(waiting.reason, `Pod "${name}" cannot start: ${waiting.message ?? waiting.reason}`);
+  if (status.state?.terminated) return notReady('Stopped', `Pod "${name}" stopped.${ending}`);
   return notReady(
     'Starting',
-    `Pod "${pod}" runs but does not accept connections yet.${ended && (status.restartCount ?? 0) > 0 ? ending : ''}`,
+    `Pod "${name}" runs but does not accept connections yet.${ended && (status.restartCount ?? 0) > 0 ? ending : ''}`,
   );
 }

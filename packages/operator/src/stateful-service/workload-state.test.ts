@@ -8,7 +8,7 @@ const set: StatefulSet = {
   status: { replicas: 1, observedGeneration: 2, updateRevision: 'db-2' },
 };
 const pod = (status: Pod['status'], revision = 'db-2'): Pod => ({
-  metadata: { name: 'db-0', labels: { 'controller-revision-hash': revision } },
+  metadata: { name: 'db-0', namespace: 'shop-test', labels: { 'controller-revision-hash': revision } },
   status,
 });
 const container = (status: Partial<ContainerStatus>): Pod =>
@@ -45,6 +45,13 @@ describe('workloadState', () => {
       container({ state: { waiting: { reason: 'CrashLoopBackOff' } }, lastState: { terminated: { exitCode: 1 } } }),
       'CrashLoopBackOff',
       'exit code 1',
+    ],
+    [
+      'the log of a crash loop',
+      set,
+      container({ state: { waiting: { reason: 'CrashLoopBackOff' } } }),
+      'CrashLoopBackOff',
+      'kubectl logs db-0 -n shop-test --previous',
     ],
     [
       'too little memory',
