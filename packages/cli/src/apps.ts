@@ -1,7 +1,7 @@
 import { apps, KipError, requireAppName, serviceHost, type App, type AppSpec, type Scope } from '@skipper/api';
 import { hasReason, type KubeClient } from '@skipper/kube';
 import { fieldManager } from './field-manager.ts';
-import { describeScope } from './services.ts';
+import { describeScope, inScope } from './services.ts';
 import { stateOf } from './reporting.ts';
 
 /** @throws KipError `not-found` that says where was looked and how to make one. */
@@ -16,7 +16,7 @@ export async function requireApp(client: KubeClient, name: string, scope: Scope)
     hint:
       elsewhere.length > 0
         ? `There is one in ${elsewhere.map(({ metadata }) => metadata!.namespace).join(', ')}; name it with --project and --environment.`
-        : `Make it with "kip app deploy ${name}"; "kip app list --all" shows every app.`,
+        : `Make it with "${inScope(`kip app deploy ${name}`, scope)}"; "kip app list --all" shows every app.`,
   });
 }
 

@@ -1,14 +1,20 @@
-import { KipError, statefulServices, type App, type AppBinding, type StatefulService } from '@skipper/api';
+import { KipError, statefulServices, type App, type AppBinding, type Scope, type StatefulService } from '@skipper/api';
 import type { KubeClient } from '@skipper/kube';
 import { bindingVariableNames } from './binding-variables.ts';
+import { inScope } from './services.ts';
 
 /**
  * Refuses a binding whose variables another binding of the app, or the app itself, has already.
  * @throws KipError `conflict`
  */
-export async function requireNoCollision(client: KubeClient, app: App, service: StatefulService, wish: AppBinding): Promise<void> {
+export async function requireNoCollision(
+  client: KubeClient,
+  app: App,
+  service: StatefulService,
+  wish: AppBinding,
+  scope: Scope,
+): Promise<void> {
   const name = app.metadata!.name!;
-  const { namespace } = service.metadata!;
   const before = app.spec.bindings?.find((binding) => binding.service === wish.service);
   const wanted = new Set(bindingVariableNames(service, { ...before, ...wish }));
   const refuse = (variable: string, owner: string): never => {
@@ -17,10 +23,10 @@ export async function requireNoCollision(client: KubeClient, app: App, service: 
     });
   };
   const own = app.spec.env?.find((variable) => wanted.has(variable.name));
-  if (own) refuse(own.name, `of its own; "kip app env unset ${name} ${own.name}" removes it`);
+  if (own) refuse(own.name, `of its own; "${inScope(`kip app env unset ${name} ${own.name}`, scope)}" removes it`);
   for (const binding of app.spec.bindings ?? []) {
     if (binding.service === wish.service) continue;
-    const other = await client.find(statefulServices, binding.service, { namespace: namespace! });
+    const other = await client.find(statefulServices, binding.service, { namespace: scope.namespace });
     const taken = other && bindingVariableNames(other, binding).find((variable) => wanted.has(variable));
     if (taken) refuse(taken, `of its binding to "${binding.service}"`);
   }

@@ -40,8 +40,13 @@ export function describeScope({ project, environment }: Scope): string {
   return environment === undefined ? `project "${project}"` : `project "${project}", environment "${environment}"`;
 }
 
+/** A command as it is to be typed to mean this project and environment. */
+export function inScope(command: string, { project = 'default', environment }: ScopeOptions | Scope): string {
+  return `${command}${project === 'default' ? '' : ` --project ${project}`}${environment === undefined ? '' : ` --environment ${environment}`}`;
+}
+
 /** @throws KipError `not-found` while the credentials have not been made. */
-export async function connectionOf(client: KubeClient, service: StatefulService): Promise<Connection> {
+export async function connectionOf(client: KubeClient, service: StatefulService, scope: Scope): Promise<Connection> {
   const { name, namespace } = service.metadata!;
   const secret =
     service.status?.binding?.name === undefined
@@ -50,7 +55,7 @@ export async function connectionOf(client: KubeClient, service: StatefulService)
   if (!secret?.data) {
     const why = findCondition(service.status?.conditions, conditionTypes.ready)?.message;
     throw new KipError('not-found', `Service "${name}" has no connection details yet${why ? `: ${why}` : '.'}`, {
-      hint: 'Wait until "kip service list" shows it running.',
+      hint: `Wait until "${inScope('kip service list', scope)}" shows it running.`,
     });
   }
   const value = (key: string): string => Buffer.from(secret.data![key] ?? '', 'base64').toString();

@@ -9,10 +9,12 @@ import {
   statefulServices,
   type App,
   type ResourceType,
+  type Scope,
   type StatefulService,
 } from '@skipper/api';
 import { createInformer, type KubeClient } from '@skipper/kube';
 import { printable, startProgress, type Progress } from './output.ts';
+import { inScope } from './services.ts';
 
 /**
  * How long an object may say that it waits for a person before that is believed, in ms: it may just have been mended, and the operator
@@ -86,17 +88,17 @@ export async function waitFor<T extends Reporting>(client: KubeClient, waited: W
 export function waitForService(
   client: KubeClient,
   name: string,
-  namespace: string,
+  scope: Scope,
   timeoutSeconds: number,
   done: (service: StatefulService | undefined) => boolean,
   progress?: Progress,
 ): Promise<StatefulService | undefined> {
-  const look = 'kip service list';
+  const look = inScope('kip service list', scope);
   return waitFor(client, {
     type: statefulServices,
     what: `Service "${name}"`,
     name,
-    namespace,
+    namespace: scope.namespace,
     timeoutSeconds,
     look,
     done,
@@ -108,13 +110,22 @@ export function waitForService(
 export function waitForApp(
   client: KubeClient,
   name: string,
-  namespace: string,
+  scope: Scope,
   timeoutSeconds: number,
   done: (app: App | undefined) => boolean,
   progress?: Progress,
 ): Promise<App | undefined> {
-  const look = `kip app info ${name}`;
-  return waitFor(client, { type: apps, what: `App "${name}"`, name, namespace, timeoutSeconds, look, done, ...(progress && { progress }) });
+  const look = inScope(`kip app info ${name}`, scope);
+  return waitFor(client, {
+    type: apps,
+    what: `App "${name}"`,
+    name,
+    namespace: scope.namespace,
+    timeoutSeconds,
+    look,
+    done,
+    ...(progress && { progress }),
+  });
 }
 
 /** Whether the operator has seen the newest wish and says this of it. */

@@ -1,4 +1,4 @@
-import { apps, KipError, namespaces, type Scope } from '@skipper/api';
+import { apps, KipError, namespaces, scopeOf, type Scope } from '@skipper/api';
 import { hasReason, type KubeClient } from '@skipper/kube';
 import { fieldManager } from '../field-manager.ts';
 import { apply, foretell, type Applied } from '../manifests/apply.ts';
@@ -9,7 +9,7 @@ import { ensureNamespace, findNamespace } from '../namespace.ts';
 import { requireOperator } from '../operator-lease.ts';
 import type { OutputOptions, ScopeOptions, WaitOptions } from '../options.ts';
 import { note, print, printData, startProgress, table } from '../output.ts';
-import { scopeOfOptions } from '../services.ts';
+import { inScope, scopeOfOptions } from '../services.ts';
 import { withCluster } from '../target-cluster.ts';
 import { isAppReady, isServiceReady, waitForApp, waitForService } from '../wait.ts';
 
@@ -20,7 +20,7 @@ export interface ApplyOptions extends ScopeOptions, OutputOptions, WaitOptions {
 
 /** `kip apply` */
 export async function applyManifests(options: ApplyOptions): Promise<void> {
-  if (!options.file) throw new KipError('usage', 'Apply what?', { hint: 'kip apply -f shop.yaml' });
+  if (!options.file) throw new KipError('usage', 'Apply what?', { hint: inScope('kip apply -f shop.yaml', options) });
   const scope = scopeOfOptions(options);
   const objects = inApplyOrder(checked(await readManifests(options.file), scope.namespace));
   await withCluster(options, async ({ client, name: cluster }) => {
@@ -32,7 +32,7 @@ export async function applyManifests(options: ApplyOptions): Promise<void> {
     const applied: Applied[] = [];
     for (const object of objects) applied.push(await apply(client, object));
     await show(applied, options);
-    if (options.wait) await waitForAll(client, applied, options.timeout);
+    if (options.wait) await waitForAll(client, applied, scope, options.timeout);
   });
 }
 
@@ -69,14 +69,15 @@ async function show(results: readonly Applied[], options: OutputOptions, remark 
 }
 
 /** @throws KipError `timeout` that names what is not ready. */
-async function waitForAll(client: KubeClient, applied: readonly Applied[], timeout: number): Promise<void> {
+async function waitForAll(client: KubeClient, applied: readonly Applied[], scope: Scope, timeout: number): Promise<void> {
   const progress = startProgress();
   const part = (result: Applied) => ({ update: (text: string) => progress.update(`${labelOf(result)}: ${text}`), done: () => undefined });
+  const scopeIn = (namespace: string): Scope => (namespace === scope.namespace ? scope : scopeOf(namespace, undefined));
   const waits = await Promise.allSettled(
     applied.map((result) =>
       result.kind === apps.kind
-        ? waitForApp(client, result.name, result.namespace, timeout, isAppReady, part(result))
-        : waitForService(client, result.name, result.namespace, timeout, isServiceReady, part(result)),
+        ? waitForApp(client, result.name, scopeIn(result.namespace), timeout, isAppReady, part(result))
+        : waitForService(client, result.name, scopeIn(result.namespace), timeout, isServiceReady, part(result)),
     ),
   );
   progress.done();

@@ -21,7 +21,8 @@ export async function demo(options: DemoOptions): Promise<void> {
   progress.update('starting the embedded cluster');
   const running = await ensureRunning().finally(() => progress.done());
   done(`The embedded cluster is up: ${running.server}`);
-  const { namespace } = scopeOf(undefined, undefined);
+  const scope = scopeOf(undefined, undefined);
+  const { namespace } = scope;
   const before = await withCluster(target, ({ client }) => client.find(statefulServices, name, { namespace }));
   if (before && before.spec.type !== 'postgres')
     throw new KipError(
@@ -36,9 +37,9 @@ export async function demo(options: DemoOptions): Promise<void> {
     await addService('postgres', { ...target, name, wait: false, timeout: 300, output: 'text' });
   }
   await withCluster(target, async ({ client }) => {
-    const service = (await waitForService(client, name, namespace, 300, isServiceReady))!;
+    const service = (await waitForService(client, name, scope, 300, isServiceReady))!;
     done(`Service "${name}" (PostgreSQL) is running`);
-    const connection = await connectionOf(client, service);
+    const connection = await connectionOf(client, service, scope);
     const tunnel = await openTunnel(client, { namespace, pod: childNames.pod(name), port: connection.port, localPort: 0 });
     try {
       const { count, text } = await writeAndRead({ ...connection, host: '127.0.0.1', port: tunnel.localPort });

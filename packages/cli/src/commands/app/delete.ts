@@ -17,7 +17,7 @@ export async function deleteApp(name: string, options: DeleteAppOptions): Promis
     await client.delete(apps, name, { namespace: scope.namespace, uid });
     const what = `App "${name}" in ${describeScope(scope)} on ${cluster}`;
     if (!options.wait) return note(`${what} is being deleted.`);
-    await waitForApp(client, name, scope.namespace, options.timeout, (now) => now?.metadata?.uid !== uid);
+    await waitForApp(client, name, scope, options.timeout, (now) => now?.metadata?.uid !== uid);
     note(`${what} is deleted.`);
     const bound = (app.spec.bindings ?? []).map(({ service }) => `"${service}"`);
     if (bound.length > 0) note(`  What it stored in ${bound.join(', ')} is still there.`);

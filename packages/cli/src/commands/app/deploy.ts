@@ -12,7 +12,7 @@ import { ensureNamespace } from '../../namespace.ts';
 import { requireOperator } from '../../operator-lease.ts';
 import type { OutputOptions, ScopeOptions, WaitOptions } from '../../options.ts';
 import { note, print, printData } from '../../output.ts';
-import { requireService, scopeOfOptions } from '../../services.ts';
+import { inScope, requireService, scopeOfOptions } from '../../services.ts';
 import { runsProcesses, withCluster } from '../../target-cluster.ts';
 import { isAppReady, waitForApp } from '../../wait.ts';
 
@@ -45,16 +45,16 @@ export async function deployApp(operands: readonly string[], options: DeployOpti
     const wanted = { metadata: { ...manifest?.metadata, name, namespace: scope.namespace }, spec: wish(existing?.spec ?? {}) };
     requireRunnable(name, wanted.spec, processes, cluster);
     for (const service of options.bind ?? [])
-      await requireNoCollision(client, wanted, await requireService(client, service, scope), { service });
+      await requireNoCollision(client, wanted, await requireService(client, service, scope), { service }, scope);
     await ensureNamespace(client, scope);
     const change = existing ? await changeApp(client, name, scope, ({ spec }) => wish(spec)) : await create(client, wanted);
     const done = !existing ? 'is made' : change.changed ? 'is changed' : 'is as it was';
     if (!options.wait) {
       if (!(await printData(options, { name, namespace: scope.namespace })))
-        note(`App "${name}" ${done}; "kip app info ${name}" shows how it goes.`);
+        note(`App "${name}" ${done}; "${inScope(`kip app info ${name}`, scope)}" shows how it goes.`);
       return;
     }
-    const app = (await waitForApp(client, name, scope.namespace, options.timeout, isAppReady))!;
+    const app = (await waitForApp(client, name, scope, options.timeout, isAppReady))!;
     if (!(await printData(options, appDetails(app, scope)))) print(appText(app));
     note(`App "${name}" ${done}${app.spec.replicas === 0 ? '.' : ' and runs.'}`);
   });

@@ -5,7 +5,7 @@ import { readVariableFiles } from '../../app-spec/variable-files.ts';
 import { changeApp } from '../../apps.ts';
 import type { ScopeOptions, WaitOptions } from '../../options.ts';
 import { note } from '../../output.ts';
-import { scopeOfOptions } from '../../services.ts';
+import { inScope, scopeOfOptions } from '../../services.ts';
 import { withCluster } from '../../target-cluster.ts';
 import { isAppReady, waitForApp } from '../../wait.ts';
 
@@ -16,7 +16,8 @@ export interface SetEnvironmentOptions extends ScopeOptions, WaitOptions {
 /** `kip app env set` */
 export async function setEnvironment(name: string, words: readonly string[], options: SetEnvironmentOptions): Promise<void> {
   const variables: EnvVar[] = [...(await readVariableFiles(options.envFile)), ...words.map((word) => parseVariable(word, process.env))];
-  if (variables.length === 0) throw new KipError('usage', 'Which variables?', { hint: `kip app env set ${name} KEY=VALUE` });
+  if (variables.length === 0)
+    throw new KipError('usage', 'Which variables?', { hint: inScope(`kip app env set ${name} KEY=VALUE`, options) });
   await change(name, options, ({ spec }) => ({ ...spec, env: withVariables(spec.env, variables) }));
 }
 
@@ -27,7 +28,7 @@ export async function unsetEnvironment(name: string, names: readonly string[], o
     const missing = names.filter((wanted) => !spec.env?.some((variable) => variable.name === wanted));
     if (missing.length > 0)
       throw new KipError('not-found', `App "${name}" has no variable ${missing.join(', ')} of its own.`, {
-        hint: `"kip app env ${name}" shows its variables; those of a service go with "kip service unbind".`,
+        hint: `"${inScope(`kip app env ${name}`, options)}" shows its variables; those of a service go with "kip service unbind".`,
       });
     const { env, ...rest } = spec;
     const left = env!.filter((variable) => !names.includes(variable.name));
@@ -41,7 +42,7 @@ async function change(name: string, options: SetEnvironmentOptions, edit: (app: 
     const { changed } = await changeApp(client, name, scope, edit);
     if (!changed) return note(`App "${name}" has these variables already.`);
     if (!options.wait) return note(`App "${name}" is being restarted with its new variables.`);
-    await waitForApp(client, name, scope.namespace, options.timeout, isAppReady);
+    await waitForApp(client, name, scope, options.timeout, isAppReady);
     note(`App "${name}" runs with its new variables.`);
   });
 }

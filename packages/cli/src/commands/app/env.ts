@@ -5,7 +5,7 @@ import { requireApp } from '../../apps.ts';
 import { bindingVariables, masked } from '../../binding-variables.ts';
 import type { OutputOptions, ScopeOptions } from '../../options.ts';
 import { note, print, printData, table } from '../../output.ts';
-import { scopeOfOptions } from '../../services.ts';
+import { inScope, scopeOfOptions } from '../../services.ts';
 import { withCluster } from '../../target-cluster.ts';
 
 export interface EnvironmentOptions extends ScopeOptions, OutputOptions {
@@ -20,7 +20,8 @@ export async function showEnvironment(name: string, options: EnvironmentOptions)
     const variables = await variablesOf(client, app);
     const shown = variables.map((variable) => ({ ...variable, value: options.reveal ? variable.value : masked }));
     if (await printData(options, shown)) return;
-    if (shown.length === 0) return note(`App "${name}" has no variables. Set one with "kip app env set ${name} KEY=VALUE".`);
+    if (shown.length === 0)
+      return note(`App "${name}" has no variables. Set one with "${inScope(`kip app env set ${name} KEY=VALUE`, scope)}".`);
     print(table([['NAME', 'VALUE', 'FROM'], ...shown.map(({ name: key, value, from }) => [key, value, from])]));
     if (!options.reveal) note('  --reveal shows the values.');
   });

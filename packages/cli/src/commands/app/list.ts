@@ -3,7 +3,7 @@ import { hasReason } from '@skipper/kube';
 import { appSummaryOf, whatRuns } from '../../apps.ts';
 import type { OutputOptions, ScopeOptions } from '../../options.ts';
 import { colors, note, print, printable, printData, table } from '../../output.ts';
-import { describeScope, scopeOfLabels, scopeOfOptions } from '../../services.ts';
+import { describeScope, inScope, scopeOfLabels, scopeOfOptions } from '../../services.ts';
 import { withCluster } from '../../target-cluster.ts';
 
 export interface ListAppsOptions extends ScopeOptions, OutputOptions {
@@ -27,7 +27,9 @@ export async function listApps(options: ListAppsOptions): Promise<void> {
       .sort((a, b) => (`${a.namespace}/${a.name}` < `${b.namespace}/${b.name}` ? -1 : 1));
     if (await printData(options, rows)) return;
     if (rows.length === 0)
-      return note(`There are no apps${options.all ? '' : ` in ${describeScope(scope)}`}. Make one with "kip app deploy api --image …".`);
+      return note(
+        `There are no apps${options.all ? '' : ` in ${describeScope(scope)}`}. Make one with "${inScope('kip app deploy api --image …', scope)}".`,
+      );
     const head = [...(options.all ? ['PROJECT', 'ENVIRONMENT'] : []), 'NAME', 'STATUS', 'READY', 'SERVICES', 'RUNS'];
     const cells = rows.map((row) => [
       ...(options.all ? [row.project, row.environment ?? '-'] : []),

@@ -1,11 +1,11 @@
-import { annotations, apps, appChildNames, deployments, KipError } from '@skipper/api';
+import { annotations, apps, appChildNames, deployments, KipError, type Scope } from '@skipper/api';
 import { createInformer, type KubeClient } from '@skipper/kube';
 import type { Deployment } from 'kubernetes-types/apps/v1.d.ts';
 import { requireApp } from '../../apps.ts';
 import { requestManager } from '../../field-manager.ts';
 import type { ScopeOptions, WaitOptions } from '../../options.ts';
 import { note, startProgress } from '../../output.ts';
-import { scopeOfOptions } from '../../services.ts';
+import { inScope, scopeOfOptions } from '../../services.ts';
 import { withCluster } from '../../target-cluster.ts';
 
 export type RestartAppOptions = ScopeOptions & WaitOptions;
@@ -17,7 +17,7 @@ export async function restartApp(name: string, options: RestartAppOptions): Prom
     const app = await requireApp(client, name, scope);
     if (app.spec.replicas === 0)
       throw new KipError('conflict', `App "${name}" has no pods to restart.`, {
-        hint: `Start it with "kip app scale ${name} --replicas 1".`,
+        hint: `Start it with "${inScope(`kip app scale ${name} --replicas 1`, scope)}".`,
       });
     // Asked first: whoever may not see its Deployment would be told in the end that nothing had happened.
     if (options.wait) await client.list(deployments, deploymentOf(name, scope.namespace));
@@ -29,7 +29,7 @@ export async function restartApp(name: string, options: RestartAppOptions): Prom
       { namespace: scope.namespace, fieldManager: requestManager },
     );
     if (!options.wait) return note(`App "${name}" is being restarted.`);
-    await waitForRollout(client, name, scope.namespace, at, options.timeout);
+    await waitForRollout(client, name, scope, at, options.timeout);
     note(`App "${name}" has been restarted.`);
   });
 }
@@ -47,10 +47,10 @@ function stillToDo({ metadata, spec, status = {} }: Deployment, at: string): str
   return replicas > wanted ? 'stopping the old pods' : undefined;
 }
 
-async function waitForRollout(client: KubeClient, name: string, namespace: string, at: string, timeoutSeconds: number): Promise<void> {
+async function waitForRollout(client: KubeClient, name: string, scope: Scope, at: string, timeoutSeconds: number): Promise<void> {
   const progress = startProgress();
   progress.update('waiting for the operator');
-  const informer = createInformer(client, deployments, deploymentOf(name, namespace));
+  const informer = createInformer(client, deployments, deploymentOf(name, scope.namespace));
   try {
     await new Promise<void>((resolve, reject) => {
       let last = 'the operator did nothing';
@@ -58,7 +58,7 @@ async function waitForRollout(client: KubeClient, name: string, namespace: strin
         () =>
           reject(
             new KipError('timeout', `App "${name}" was not restarted within ${timeoutSeconds} s: ${last}.`, {
-              hint: `It goes on in the background; look with "kip app info ${name}", or wait longer with --timeout.`,
+              hint: `It goes on in the background; look with "${inScope(`kip app info ${name}`, scope)}", or wait longer with --timeout.`,
             }),
           ),
         timeoutSeconds * 1000,

@@ -15,7 +15,7 @@ import { ensureNamespace } from '../../namespace.ts';
 import { requireOperator } from '../../operator-lease.ts';
 import { note, print, printData } from '../../output.ts';
 import type { OutputOptions, ScopeOptions, WaitOptions } from '../../options.ts';
-import { connectionLines, connectionOf, connectionText, scopeOfOptions } from '../../services.ts';
+import { connectionLines, connectionOf, connectionText, inScope, scopeOfOptions } from '../../services.ts';
 import { findStandIn, noteStandIn } from '../../stand-in.ts';
 import { withCluster, type Target } from '../../target-cluster.ts';
 import { isServiceReady, waitForService } from '../../wait.ts';
@@ -38,7 +38,7 @@ export async function addService(type: string, options: AddOptions): Promise<voi
     await create(target, service, scope);
     if (!options.wait) {
       if (!(await printData(options, { name: options.name, namespace: scope.namespace, type })))
-        note(`Service "${options.name}" is being made; "kip service list" shows how it goes.`);
+        note(`Service "${options.name}" is being made; "${inScope('kip service list', scope)}" shows how it goes.`);
       return;
     }
     await showWhenReady(target.client, service.metadata!.name!, scope, options);
@@ -52,8 +52,8 @@ export async function showWhenReady(
   scope: Scope,
   options: OutputOptions & { timeout: number },
 ): Promise<void> {
-  const ready = (await waitForService(client, name, scope.namespace, options.timeout, isServiceReady))!;
-  const connection = await connectionOf(client, ready);
+  const ready = (await waitForService(client, name, scope, options.timeout, isServiceReady))!;
+  const connection = await connectionOf(client, ready, scope);
   const data = Object.fromEntries(
     connectionLines(ready, connection).map(({ label, value }) => [label.toLowerCase(), label === 'Port' ? Number(value) : value]),
   );
@@ -68,7 +68,7 @@ function serviceOf(type: string, options: AddOptions): StatefulService {
   }
   if (options.name === undefined)
     throw new KipError('usage', 'The service needs a name.', {
-      hint: `kip service add ${type} --name my${type === 'postgres' ? 'db' : type}`,
+      hint: inScope(`kip service add ${type} --name my${type === 'postgres' ? 'db' : type}`, options),
     });
   requireServiceName(options.name);
   const engine = engineOf(type as ServiceType);
@@ -109,6 +109,6 @@ async function create({ client, name: cluster }: Target, service: StatefulServic
 
 function existing(name: string, scope: Scope): KipError {
   return new KipError('already-exists', `There is a service "${name}" in ${scope.namespace} already.`, {
-    hint: `"kip service info ${name}" shows how to connect to it; choose another --name for a new one.`,
+    hint: `"${inScope(`kip service info ${name}`, scope)}" shows how to connect to it; choose another --name for a new one.`,
   });
 }

@@ -6,7 +6,7 @@ import { bindingVariableNames, bindingVariables, masked } from '../../binding-va
 import { requireNoCollision } from '../../collisions.ts';
 import type { OutputOptions, ScopeOptions, WaitOptions } from '../../options.ts';
 import { note, print, printData, table } from '../../output.ts';
-import { requireService, scopeOfOptions } from '../../services.ts';
+import { inScope, requireService, scopeOfOptions } from '../../services.ts';
 import { withCluster } from '../../target-cluster.ts';
 import { isAppReady, waitForApp } from '../../wait.ts';
 
@@ -24,7 +24,7 @@ export async function bindService(serviceName: string, appName: string, options:
   await withCluster(options, async ({ client }) => {
     const service = await requireService(client, serviceName, scope);
     requireBindable(service, appName, wish, options, scope);
-    await requireNoCollision(client, await requireApp(client, appName, scope), service, wish);
+    await requireNoCollision(client, await requireApp(client, appName, scope), service, wish, scope);
     const { changed } = await changeApp(client, appName, scope, ({ spec }) => {
       const before = spec.bindings?.find((binding) => binding.service === serviceName);
       const after = { ...before, ...wish };
@@ -36,13 +36,13 @@ export async function bindService(serviceName: string, appName: string, options:
     if (!changed) note(`${what} already, with these settings; nothing was changed.`);
     if (!options.wait) {
       if (changed && !(await printData(options, { app: appName, service: serviceName, variables: bindingVariableNames(service, wish) })))
-        note(`${what}; it restarts when its account has been made. "kip app info ${appName}" shows how it goes.`);
+        note(`${what}; it restarts when its account has been made. "${inScope(`kip app info ${appName}`, scope)}" shows how it goes.`);
       return;
     }
-    const app = (await waitForApp(client, appName, scope.namespace, options.timeout, (now) => isBound(now, serviceName)))!;
+    const app = (await waitForApp(client, appName, scope, options.timeout, (now) => isBound(now, serviceName)))!;
     await show(client, app, serviceName, options);
     if (changed) note(`${what} and runs with these variables.`);
-    note(`  Next: read them in the app; "kip app env ${appName} --reveal" shows their values.`);
+    note(`  Next: read them in the app; "${inScope(`kip app env ${appName} --reveal`, scope)}" shows their values.`);
   });
 }
 

@@ -5,7 +5,7 @@ import { openTunnel, type Tunnel } from '@skipper/kube';
 import { findOnPath } from '../../find-on-path.ts';
 import type { ScopeOptions } from '../../options.ts';
 import { note, print, printable } from '../../output.ts';
-import { connectionOf, requireService, scopeOfOptions } from '../../services.ts';
+import { connectionOf, inScope, requireService, scopeOfOptions } from '../../services.ts';
 import { stopRequested } from '../../stop-requested.ts';
 import { withCluster } from '../../target-cluster.ts';
 
@@ -15,6 +15,7 @@ export async function connectService(name: string, options: ScopeOptions): Promi
   await withCluster(options, async ({ client }) => {
     const service = await requireService(client, name, scope);
     const engine = engineOf(service.spec.type);
+    const info = inScope(`kip service info ${name}`, scope);
     const open = (port: number): Promise<Tunnel> =>
       openTunnel(client, {
         namespace: scope.namespace,
@@ -23,12 +24,12 @@ export async function connectService(name: string, options: ScopeOptions): Promi
         localPort: 0,
         onNotice: (message) => note(`  ${printable(message)}`),
       });
-    const connection = await connectionOf(client, service);
-    if (engine.details || !engine.client) return holdOpen(engine, connection, open);
+    const connection = await connectionOf(client, service, scope);
+    if (engine.details || !engine.client) return holdOpen(engine, connection, open, info);
     const program = engine.client.programs.find(findOnPath);
     if (!program)
       throw new KipError('engine-unavailable', `No client for ${engine.title} is installed: ${engine.client.programs.join(' or ')}.`, {
-        hint: `Install one, or open "kip tunnel ${name}" and connect any other with what "kip service info ${name}" shows.`,
+        hint: `Install one, or open "${inScope(`kip tunnel ${name}`, scope)}" and connect any other with what "${info}" shows.`,
       });
     const tunnel = await open(engine.ports[0].port);
     try {
@@ -41,7 +42,7 @@ export async function connectService(name: string, options: ScopeOptions): Promi
 }
 
 /** What is used by a browser or a library: every port of it, with the addresses that it has here, until stopped. */
-async function holdOpen(engine: Engine, connection: Connection, open: (port: number) => Promise<Tunnel>): Promise<void> {
+async function holdOpen(engine: Engine, connection: Connection, open: (port: number) => Promise<Tunnel>, info: string): Promise<void> {
   const tunnels = new Map<number, Tunnel>();
   try {
     for (const { port } of engine.ports) tunnels.set(port, await open(port));
@@ -51,7 +52,7 @@ async function holdOpen(engine: Engine, connection: Connection, open: (port: num
       if (url && tunnels.has(Number(url.port))) print(`  ${`${label}:`.padEnd(9)} ${url.protocol}//${here(Number(url.port))}`);
     if (addresses.length === 0) for (const { name, port } of engine.ports) print(`  ${`${name}:`.padEnd(9)} ${here(port)}`);
     print(`  Username: ${printable(connection.username)}`);
-    note('  Its password is in "kip service info".');
+    note(`  Its password is in "${info}".`);
     print('  Press Ctrl+C to close');
     await stopRequested();
   } finally {

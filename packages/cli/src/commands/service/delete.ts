@@ -34,13 +34,7 @@ export async function deleteService(name: string, options: DeleteServiceOptions)
     if (bound) note(`  These apps are unbound from it: ${bound}.`);
     await deleteWithData(client, service);
     if (!options.wait) return note(`Service ${what} is being deleted.`);
-    await waitForService(
-      client,
-      name,
-      scope.namespace,
-      options.timeout,
-      (now) => now === undefined || now.metadata?.uid !== service.metadata!.uid,
-    );
+    await waitForService(client, name, scope, options.timeout, (now) => now === undefined || now.metadata?.uid !== service.metadata!.uid);
     note(`Service ${what} and all its data are deleted.`);
   });
 }

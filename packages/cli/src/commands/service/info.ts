@@ -10,7 +10,7 @@ export async function showService(name: string, options: ScopeOptions & OutputOp
   const scope = scopeOfOptions(options);
   await withCluster(options, async ({ client }) => {
     const service = await requireService(client, name, scope);
-    const [connection, program] = await Promise.all([connectionOf(client, service), findStandIn(client, service)]);
+    const [connection, program] = await Promise.all([connectionOf(client, service, scope), findStandIn(client, service)]);
     const summary = summaryOf(service, scope);
     const uri = engineOf(service.spec.type).uri(connection);
     if (await printData(options, { ...summary, ...connection, uri, ...(program ? { program } : {}) })) return;

@@ -2,7 +2,7 @@ import { namespaces, statefulServices } from '@skipper/api';
 import { hasReason } from '@skipper/kube';
 import { colors, note, print, printable, printData, table } from '../../output.ts';
 import type { OutputOptions, ScopeOptions } from '../../options.ts';
-import { describeScope, scopeOfLabels, scopeOfOptions, summaryOf } from '../../services.ts';
+import { describeScope, inScope, scopeOfLabels, scopeOfOptions, summaryOf } from '../../services.ts';
 import { withCluster } from '../../target-cluster.ts';
 
 export interface ListOptions extends ScopeOptions, OutputOptions {
@@ -28,7 +28,7 @@ export async function listServices(options: ListOptions): Promise<void> {
     if (await printData(options, rows)) return;
     if (rows.length === 0) {
       note(
-        `There are no services${options.all ? '' : ` in ${describeScope(scope)}`}. Make one with "kip service add postgres --name mydb".`,
+        `There are no services${options.all ? '' : ` in ${describeScope(scope)}`}. Make one with "${inScope('kip service add postgres --name mydb', scope)}".`,
       );
       return;
     }

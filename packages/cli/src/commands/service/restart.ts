@@ -1,10 +1,10 @@
-import { annotations, KipError, pods, childNames, statefulServices } from '@skipper/api';
+import { annotations, KipError, pods, childNames, statefulServices, type Scope } from '@skipper/api';
 import { engineOf } from '@skipper/engines';
 import { createInformer, hasReason, type KubeClient } from '@skipper/kube';
 import { requestManager } from '../../field-manager.ts';
 import { note, startProgress } from '../../output.ts';
 import type { ScopeOptions } from '../../options.ts';
-import { requireService, scopeOfOptions } from '../../services.ts';
+import { inScope, requireService, scopeOfOptions } from '../../services.ts';
 import { withCluster } from '../../target-cluster.ts';
 
 export interface RestartOptions extends ScopeOptions {
@@ -38,8 +38,10 @@ export async function restartService(name: string, options: RestartOptions): Pro
     );
     if (!options.wait) return note(`Service "${name}" is being restarted.`);
     if (!before)
-      return note(`Service "${name}" is being restarted. You may not see its pod; "kip service list" shows when the service is ready.`);
-    await waitForNewPod(client, name, scope.namespace, before.items[0]?.metadata?.uid, options.timeout);
+      return note(
+        `Service "${name}" is being restarted. You may not see its pod; "${inScope('kip service list', scope)}" shows when the service is ready.`,
+      );
+    await waitForNewPod(client, name, scope, before.items[0]?.metadata?.uid, options.timeout);
     note(`Service "${name}" has been restarted.`);
   });
 }
@@ -49,20 +51,20 @@ const podOf = (name: string, namespace: string) => ({ namespace, fieldSelector: 
 async function waitForNewPod(
   client: KubeClient,
   name: string,
-  namespace: string,
+  scope: Scope,
   before: string | undefined,
   timeoutSeconds: number,
 ): Promise<void> {
   const progress = startProgress();
   progress.update(`restarting ${name}`);
-  const informer = createInformer(client, pods, podOf(name, namespace));
+  const informer = createInformer(client, pods, podOf(name, scope.namespace));
   try {
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(
         () =>
           reject(
             new KipError('timeout', `Service "${name}" was not ready again within ${timeoutSeconds} s.`, {
-              hint: 'Look with "kip service list".',
+              hint: `Look with "${inScope('kip service list', scope)}".`,
             }),
           ),
         timeoutSeconds * 1000,

@@ -26,7 +26,7 @@ export async function unbindService(service: string, app: string, options: Unbin
     if (!options.wait) return note(`App "${app}" is being restarted without "${service}".`);
     const isUnbound = (now: typeof before | undefined): boolean =>
       isAppReady(now) && !now?.status?.bindings?.some((binding) => binding.service === service);
-    await waitForApp(client, app, scope.namespace, options.timeout, isUnbound);
+    await waitForApp(client, app, scope, options.timeout, isUnbound);
     note(`App "${app}" is no longer bound to "${service}" and runs without its variables.`);
     note(`  What it stored in "${service}" is still there; binding it again gives it back.`);
   });
