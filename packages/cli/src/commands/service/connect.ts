@@ -50,7 +50,8 @@ async function holdOpen(engine: Engine, connection: Connection, open: (port: num
     const addresses = (engine.details?.(connection) ?? []).map(({ label, value }) => ({ label, url: urlOf(value) }));
     for (const { label, url } of addresses)
       if (url && tunnels.has(Number(url.port))) print(`  ${`${label}:`.padEnd(9)} ${url.protocol}//${here(Number(url.port))}`);
-    if (addresses.length === 0) for (const { name, port } of engine.ports) print(`  ${`${name}:`.padEnd(9)} ${here(port)}`);
+    for (const { name, port } of engine.ports)
+      if (!addresses.some(({ url }) => Number(url?.port) === port)) print(`  ${`${name}:`.padEnd(9)} ${here(port)}`);
     print(`  Username: ${printable(connection.username)}`);
     note(`  Its password is in "${info}".`);
     print('  Press Ctrl+C to close');
