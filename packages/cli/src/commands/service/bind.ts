@@ -25,17 +25,19 @@ export async function bindService(serviceName: string, appName: string, options:
     const service = await requireService(client, serviceName, scope);
     requireBindable(service, appName, wish, options, scope);
     await requireNoCollision(client, await requireApp(client, appName, scope), service, wish, scope);
-    const { changed } = await changeApp(client, appName, scope, ({ spec }) => {
+    const { app: after, changed } = await changeApp(client, appName, scope, ({ spec }) => {
       const before = spec.bindings?.find((binding) => binding.service === serviceName);
-      const after = { ...before, ...wish };
-      if (before && JSON.stringify(before) === JSON.stringify(after)) return undefined;
+      const merged = { ...before, ...wish };
+      if (before && JSON.stringify(before) === JSON.stringify(merged)) return undefined;
       const others = spec.bindings?.filter((binding) => binding !== before) ?? [];
-      return { ...spec, bindings: [...others, after] };
+      return { ...spec, bindings: [...others, merged] };
     });
     const what = `App "${appName}" is bound to "${serviceName}"`;
     if (!changed) note(`${what} already, with these settings; nothing was changed.`);
     if (!options.wait) {
-      if (changed && !(await printData(options, { app: appName, service: serviceName, variables: bindingVariableNames(service, wish) })))
+      const binding = after.spec.bindings!.find((one) => one.service === serviceName)!;
+      const data = { app: appName, service: serviceName, variables: bindingVariableNames(service, binding) };
+      if (!(await printData(options, data)) && changed)
         note(`${what}; it restarts when its account has been made. "${inScope(`kip app info ${appName}`, scope)}" shows how it goes.`);
       return;
     }
