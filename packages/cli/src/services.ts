@@ -68,8 +68,19 @@ export async function connectionOf(client: KubeClient, service: StatefulService,
   };
 }
 
-/** The lines of `kip service info`. */
-export function connectionLines(service: StatefulService, connection: Connection): { label: string; value: string }[] {
+/** What `kip service info` shows, for programs. @param program what stands in for the engine. */
+export function serviceDetails(service: StatefulService, connection: Connection, scope: Scope, program: string | undefined): object {
+  const engine = engineOf(service.spec.type);
+  return {
+    ...summaryOf(service, scope),
+    ...connection,
+    uri: engine.uri(connection),
+    ...Object.fromEntries((engine.details?.(connection) ?? []).map(({ label, value }) => [label.toLowerCase(), value])),
+    ...(program && { program }),
+  };
+}
+
+function connectionLines(service: StatefulService, connection: Connection): { label: string; value: string }[] {
   return [
     { label: 'Host', value: connection.host },
     { label: 'Port', value: String(connection.port) },
@@ -80,6 +91,7 @@ export function connectionLines(service: StatefulService, connection: Connection
   ];
 }
 
+/** What `kip service info` shows, for people. */
 export function connectionText(service: StatefulService, connection: Connection): string {
   return connectionLines(service, connection)
     .map(({ label, value }) => `  ${`${label}:`.padEnd(9)} ${printable(value)}`)

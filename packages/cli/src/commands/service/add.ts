@@ -15,7 +15,7 @@ import { ensureNamespace } from '../../namespace.ts';
 import { requireOperator } from '../../operator-lease.ts';
 import { note, print, printData } from '../../output.ts';
 import type { OutputOptions, ScopeOptions, WaitOptions } from '../../options.ts';
-import { connectionLines, connectionOf, connectionText, inScope, scopeOfOptions } from '../../services.ts';
+import { connectionOf, connectionText, inScope, scopeOfOptions, serviceDetails } from '../../services.ts';
 import { findStandIn, noteStandIn } from '../../stand-in.ts';
 import { withCluster, type Target } from '../../target-cluster.ts';
 import { isServiceReady, waitForService } from '../../wait.ts';
@@ -53,13 +53,10 @@ export async function showWhenReady(
   options: OutputOptions & { timeout: number },
 ): Promise<void> {
   const ready = (await waitForService(client, name, scope, options.timeout, isServiceReady))!;
-  const connection = await connectionOf(client, ready, scope);
-  const data = Object.fromEntries(
-    connectionLines(ready, connection).map(({ label, value }) => [label.toLowerCase(), label === 'Port' ? Number(value) : value]),
-  );
-  if (await printData(options, { name, namespace: scope.namespace, type: ready.spec.type, ...data })) return;
+  const [connection, program] = await Promise.all([connectionOf(client, ready, scope), findStandIn(client, ready)]);
+  if (await printData(options, serviceDetails(ready, connection, scope, program))) return;
   print(connectionText(ready, connection));
-  noteStandIn(ready, await findStandIn(client, ready));
+  noteStandIn(ready, program);
 }
 
 function serviceOf(type: string, options: AddOptions): StatefulService {
