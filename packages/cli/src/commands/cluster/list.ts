@@ -14,11 +14,19 @@ interface Listed {
 
 /** `kip cluster list` */
 export async function listClusters(options: GlobalOptions & OutputOptions): Promise<void> {
+  const clusters = await clustersOf(options);
+  if (await printData(options, clusters)) return;
+  print(
+    table([['', 'NAME', 'SERVER'], ...clusters.map(({ name, server, current: isCurrent }) => [isCurrent ? '*' : '', name, server])], 2),
+  );
+}
+
+export async function clustersOf(options: GlobalOptions): Promise<Listed[]> {
   const kubeconfig = await loadKubeconfig({ files: options.kubeconfig === undefined ? undefined : [options.kubeconfig] });
   const choice = choiceOf(options) ?? embeddedName;
   const elsewhere = choice !== embeddedName && isElsewhere(choice, kubeconfig) ? await fromElsewhere(choice) : undefined;
   const current = choice === embeddedName ? undefined : (choice.context ?? kubeconfig.currentContext);
-  const clusters: Listed[] = [
+  return [
     {
       name: embeddedName,
       server: existsSync(embeddedKubeconfig())
@@ -33,10 +41,6 @@ export async function listClusters(options: GlobalOptions & OutputOptions): Prom
     })),
     ...(elsewhere ? [elsewhere] : []),
   ];
-  if (await printData(options, clusters)) return;
-  print(
-    table([['', 'NAME', 'SERVER'], ...clusters.map(({ name, server, current: isCurrent }) => [isCurrent ? '*' : '', name, server])], 2),
-  );
 }
 
 /** Whether what was chosen is in other files than those that are listed, which may have a context of the same name. */
