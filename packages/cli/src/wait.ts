@@ -8,6 +8,7 @@ import {
   stalledCondition,
   statefulServices,
   type App,
+  type KubeObject,
   type ResourceType,
   type Scope,
   type StatefulService,
@@ -22,7 +23,7 @@ import { inScope } from './services.ts';
  */
 const stalledMs = 6_000;
 
-interface Waited<T extends Reporting> {
+interface Waited<T extends Reporting, B extends KubeObject> {
   type: ResourceType<T>;
   /** As messages name it: `Service "db"`. */
   what: string;
@@ -31,20 +32,30 @@ interface Waited<T extends Reporting> {
   timeoutSeconds: number;
   /** Where to look afterwards: `kip service list`. */
   look: string;
-  /** Given the object, or undefined when there is none. */
-  done: (object: T | undefined) => boolean;
+  /** Another object in its namespace that is looked at too. */
+  beside?: { type: ResourceType<B>; name: string };
+  /** Given the object and the one beside, or undefined when there is none. */
+  done: (object: T | undefined, beside: B | undefined) => boolean;
+  /** Whether it gets there though it says that it waits for a person. */
+  goesOn?: (beside: B | undefined) => boolean;
   /** Default: one of its own. */
   progress?: Progress;
 }
+
+type More<T extends Reporting, B extends KubeObject> = Pick<Waited<T, B>, 'progress' | 'beside' | 'goesOn'>;
 
 /**
  * Watches an object until `done`, saying how it goes.
  * @throws KipError `timeout` or, where it waits for a person, `stalled`; with what the object says of itself.
  */
-export async function waitFor<T extends Reporting>(client: KubeClient, waited: Waited<T>): Promise<T | undefined> {
-  const { type, what, name, namespace, timeoutSeconds, done } = waited;
+export async function waitFor<T extends Reporting, B extends KubeObject = never>(
+  client: KubeClient,
+  waited: Waited<T, B>,
+): Promise<T | undefined> {
+  const { type, what, name, namespace, timeoutSeconds, beside, done, goesOn } = waited;
   const progress = waited.progress ?? startProgress();
   const informer = createInformer(client, type, { namespace, fieldSelector: `metadata.name=${name}` });
+  const other = beside && createInformer(client, beside.type, { namespace, fieldSelector: `metadata.name=${beside.name}` });
   let last = '';
   let timer: NodeJS.Timeout | undefined;
   let stalledTimer: NodeJS.Timeout | undefined;
@@ -57,11 +68,13 @@ export async function waitFor<T extends Reporting>(client: KubeClient, waited: W
           }),
         );
       }, timeoutSeconds * 1000);
-      const look = (now: T | undefined): void => {
+      const look = (): void => {
+        const now = informer.get(name, namespace);
+        const seen = other?.get(beside!.name, namespace);
         last = printable(findCondition(now?.status?.conditions, conditionTypes.ready)?.message ?? last);
         if (last) progress.update(last);
-        if (done(now)) return resolve(now);
-        if (!isStalled(now)) {
+        if (done(now, seen)) return resolve(now);
+        if (!isStalled(now) || goesOn?.(seen)) {
           clearTimeout(stalledTimer);
           stalledTimer = undefined;
         } else
@@ -73,25 +86,28 @@ export async function waitFor<T extends Reporting>(client: KubeClient, waited: W
             );
           }, stalledMs);
       };
-      informer.subscribe(({ type: event, object }) => look(event === 'DELETED' ? undefined : object));
-      informer.synced().then(() => look(informer.get(name, namespace)), reject);
+      for (const watch of [informer, other]) {
+        watch?.subscribe(look);
+        watch?.synced().then(look, reject);
+      }
     });
   } finally {
     clearTimeout(timer);
     clearTimeout(stalledTimer);
     if (!waited.progress) progress.done();
     informer.close();
+    other?.close();
   }
 }
 
 /** @throws KipError as {@link waitFor} */
-export function waitForService(
+export function waitForService<B extends KubeObject = never>(
   client: KubeClient,
   name: string,
   scope: Scope,
   timeoutSeconds: number,
-  done: (service: StatefulService | undefined) => boolean,
-  progress?: Progress,
+  done: (service: StatefulService | undefined, beside: B | undefined) => boolean,
+  more: More<StatefulService, B> = {},
 ): Promise<StatefulService | undefined> {
   const look = inScope('kip service list', scope);
   return waitFor(client, {
@@ -102,18 +118,18 @@ export function waitForService(
     timeoutSeconds,
     look,
     done,
-    ...(progress && { progress }),
+    ...more,
   });
 }
 
 /** @throws KipError as {@link waitFor} */
-export function waitForApp(
+export function waitForApp<B extends KubeObject = never>(
   client: KubeClient,
   name: string,
   scope: Scope,
   timeoutSeconds: number,
-  done: (app: App | undefined) => boolean,
-  progress?: Progress,
+  done: (app: App | undefined, beside: B | undefined) => boolean,
+  more: More<App, B> = {},
 ): Promise<App | undefined> {
   const look = inScope(`kip app info ${name}`, scope);
   return waitFor(client, {
@@ -124,7 +140,7 @@ export function waitForApp(
     timeoutSeconds,
     look,
     done,
-    ...(progress && { progress }),
+    ...more,
   });
 }
 

@@ -71,7 +71,9 @@ async function show(results: readonly Applied[], options: OutputOptions, remark 
 /** @throws KipError `timeout` that names what is not ready. */
 async function waitForAll(client: KubeClient, applied: readonly Applied[], scope: Scope, timeout: number): Promise<void> {
   const progress = startProgress();
-  const part = (result: Applied) => ({ update: (text: string) => progress.update(`${labelOf(result)}: ${text}`), done: () => undefined });
+  const part = (result: Applied) => ({
+    progress: { update: (text: string) => progress.update(`${labelOf(result)}: ${text}`), done: () => undefined },
+  });
   const scopeIn = (namespace: string): Scope => (namespace === scope.namespace ? scope : scopeOf(namespace, undefined));
   const waits = await Promise.allSettled(
     applied.map((result) =>

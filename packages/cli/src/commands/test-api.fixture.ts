@@ -10,14 +10,14 @@ import { conditionTypes, type KubeObject, type ServiceType, type StatefulService
 
 export interface TestApi {
   kubeconfig: string;
-  /** By their path's end, as `pods/db-0`. What is replaced is kept; what is patched stays as it was. */
+  /** By their path's end, as `pods/db-0`. What is replaced is kept, and what is patched of metadata. */
   objects: Record<string, object>;
   close(): void;
 }
 
 /** An API server with these objects in every namespace, which nobody looks after. Watches are told nothing. */
-export async function startTestApi(given: Record<string, object>): Promise<TestApi> {
-  const objects: Record<string, object> = { '/version': { gitVersion: 'v1.30.0' }, ...given };
+export async function startTestApi(objects: Record<string, object>): Promise<TestApi> {
+  objects['/version'] = { gitVersion: 'v1.30.0' };
   const server = createServer(async (request, response) => {
     const { pathname, searchParams } = new URL(request.url!, 'http://localhost');
     const [plural = '', name = ''] = pathname.split('/').slice(-2);
@@ -29,6 +29,10 @@ export async function startTestApi(given: Record<string, object>): Promise<TestA
     if (request.method === 'PUT') {
       const object = (await json(request)) as KubeObject;
       objects[`${plural}/${name}`] = { ...object, metadata: { ...object.metadata, generation: 2 } };
+    }
+    if (request.method === 'PATCH') {
+      const object = objects[`${plural}/${name}`] as KubeObject;
+      objects[`${plural}/${name}`] = { ...object, metadata: { ...object.metadata, ...((await json(request)) as KubeObject).metadata } };
     }
     const found = objects[`${plural}/${name}`];
     if (found) return answer(found);

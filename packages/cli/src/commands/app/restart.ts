@@ -1,12 +1,12 @@
-import { annotations, apps, appChildNames, deployments, KipError, type Scope } from '@skipper/api';
-import { createInformer, type KubeClient } from '@skipper/kube';
+import { annotations, apps, appChildNames, deployments, KipError } from '@skipper/api';
 import type { Deployment } from 'kubernetes-types/apps/v1.d.ts';
 import { requireApp } from '../../apps.ts';
 import { requestManager } from '../../field-manager.ts';
 import type { ScopeOptions, WaitOptions } from '../../options.ts';
-import { note, startProgress } from '../../output.ts';
+import { note } from '../../output.ts';
 import { inScope, scopeOfOptions } from '../../services.ts';
 import { withCluster } from '../../target-cluster.ts';
+import { waitForApp } from '../../wait.ts';
 
 export type RestartAppOptions = ScopeOptions & WaitOptions;
 
@@ -29,50 +29,30 @@ export async function restartApp(name: string, options: RestartAppOptions): Prom
       { namespace: scope.namespace, fieldManager: requestManager },
     );
     if (!options.wait) return note(`App "${name}" is being restarted.`);
-    await waitForRollout(client, name, scope, at, options.timeout);
+    await waitForApp(client, name, scope, options.timeout, (_app, deployment?: Deployment) => isRolledOut(deployment, at), {
+      beside: { type: deployments, name: appChildNames.deployment(name) },
+      goesOn: (deployment) => isOf(deployment, at),
+    });
     note(`App "${name}" has been restarted.`);
   });
 }
 
 const deploymentOf = (name: string, namespace: string) => ({ namespace, fieldSelector: `metadata.name=${appChildNames.deployment(name)}` });
 
-/** How far the pods are, or `undefined` when all of them are of the template that was restarted at `at`, and ready. */
-function stillToDo({ metadata, spec, status = {} }: Deployment, at: string): string | undefined {
-  const seen = spec?.template.metadata?.annotations?.[annotations.restartedAt] === at;
-  if (!seen || (status.observedGeneration ?? 0) < (metadata?.generation ?? 0)) return 'waiting for the operator';
-  const { updatedReplicas = 0, availableReplicas = 0, replicas = 0 } = status;
-  const wanted = spec?.replicas ?? 1;
-  if (updatedReplicas < wanted || availableReplicas < wanted)
-    return `${Math.min(updatedReplicas, availableReplicas)} of ${wanted} pods are new`;
-  return replicas > wanted ? 'stopping the old pods' : undefined;
-}
+/** Whether its template is the one that was restarted at `at`. */
+const isOf = (deployment: Deployment | undefined, at: string): boolean =>
+  deployment?.spec?.template.metadata?.annotations?.[annotations.restartedAt] === at;
 
-async function waitForRollout(client: KubeClient, name: string, scope: Scope, at: string, timeoutSeconds: number): Promise<void> {
-  const progress = startProgress();
-  progress.update('waiting for the operator');
-  const informer = createInformer(client, deployments, deploymentOf(name, scope.namespace));
-  try {
-    await new Promise<void>((resolve, reject) => {
-      let last = 'the operator did nothing';
-      const timer = setTimeout(
-        () =>
-          reject(
-            new KipError('timeout', `App "${name}" was not restarted within ${timeoutSeconds} s: ${last}.`, {
-              hint: `It goes on in the background; look with "${inScope(`kip app info ${name}`, scope)}", or wait longer with --timeout.`,
-            }),
-          ),
-        timeoutSeconds * 1000,
-      );
-      informer.subscribe(({ type, object }) => {
-        const todo = type === 'DELETED' ? 'its Deployment is gone' : stillToDo(object, at);
-        if (todo === undefined) {
-          clearTimeout(timer);
-          resolve();
-        } else progress.update((last = todo));
-      });
-    });
-  } finally {
-    informer.close();
-    progress.done();
-  }
+/** Whether all pods are of that template, and ready. */
+function isRolledOut(deployment: Deployment | undefined, at: string): boolean {
+  const { metadata, spec, status = {} } = deployment ?? {};
+  const { observedGeneration = 0, updatedReplicas = 0, availableReplicas = 0, replicas = 0 } = status;
+  const wanted = spec?.replicas ?? 1;
+  return (
+    isOf(deployment, at) &&
+    observedGeneration >= (metadata?.generation ?? 0) &&
+    updatedReplicas >= wanted &&
+    availableReplicas >= wanted &&
+    replicas <= wanted
+  );
 }

@@ -1,11 +1,13 @@
-import { annotations, KipError, pods, childNames, statefulServices, type Scope } from '@skipper/api';
+import { annotations, KipError, pods, childNames, statefulServices } from '@skipper/api';
 import { engineOf } from '@skipper/engines';
-import { createInformer, hasReason, type KubeClient } from '@skipper/kube';
+import { hasReason } from '@skipper/kube';
+import type { Pod } from 'kubernetes-types/core/v1.d.ts';
 import { requestManager } from '../../field-manager.ts';
-import { note, startProgress } from '../../output.ts';
+import { note } from '../../output.ts';
 import type { ScopeOptions } from '../../options.ts';
 import { inScope, requireService, scopeOfOptions } from '../../services.ts';
 import { withCluster } from '../../target-cluster.ts';
+import { waitForService } from '../../wait.ts';
 
 export interface RestartOptions extends ScopeOptions {
   force?: boolean;
@@ -41,43 +43,17 @@ export async function restartService(name: string, options: RestartOptions): Pro
       return note(
         `Service "${name}" is being restarted. You may not see its pod; "${inScope('kip service list', scope)}" shows when the service is ready.`,
       );
-    await waitForNewPod(client, name, scope, before.items[0]?.metadata?.uid, options.timeout);
+    const old = before.items[0]?.metadata?.uid;
+    const isNew = (pod: Pod | undefined): boolean => pod?.metadata?.uid !== old;
+    await waitForService(client, name, scope, options.timeout, (_service, pod?: Pod) => isNew(pod) && isReady(pod), {
+      beside: { type: pods, name: childNames.pod(name) },
+      goesOn: (pod) => isNew(pod) || pod?.metadata?.deletionTimestamp !== undefined,
+    });
     note(`Service "${name}" has been restarted.`);
   });
 }
 
 const podOf = (name: string, namespace: string) => ({ namespace, fieldSelector: `metadata.name=${childNames.pod(name)}` });
 
-async function waitForNewPod(
-  client: KubeClient,
-  name: string,
-  scope: Scope,
-  before: string | undefined,
-  timeoutSeconds: number,
-): Promise<void> {
-  const progress = startProgress();
-  progress.update(`restarting ${name}`);
-  const informer = createInformer(client, pods, podOf(name, scope.namespace));
-  try {
-    await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(
-        () =>
-          reject(
-            new KipError('timeout', `Service "${name}" was not ready again within ${timeoutSeconds} s.`, {
-              hint: `Look with "${inScope('kip service list', scope)}".`,
-            }),
-          ),
-        timeoutSeconds * 1000,
-      );
-      informer.subscribe(({ type, object }) => {
-        const ready = object.status?.conditions?.some((condition) => condition.type === 'Ready' && condition.status === 'True');
-        if (type === 'DELETED' || object.metadata?.uid === before || !ready) return;
-        clearTimeout(timer);
-        resolve();
-      });
-    });
-  } finally {
-    informer.close();
-    progress.done();
-  }
-}
+const isReady = (pod: Pod | undefined): boolean =>
+  pod?.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') === true;
