@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
-import { createSpdySession, type SpdyStream } from '@skipper/kube';
+import { createSpdySession, type SpdySession, type SpdyStream } from '@skipper/kube';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { NodeEndpoints } from '../../contracts.ts';
 import { forwardPorts } from './pod-streams.ts';
@@ -9,10 +9,13 @@ import { forwardPorts } from './pod-streams.ts';
 let pod: Server;
 let api: Server;
 let transport: Socket;
+let session: SpdySession;
+let dial: (pod: unknown, port: number) => Promise<Socket>;
 beforeEach(async () => {
   pod = createServer({ allowHalfOpen: true });
   await once(pod.listen(0, '127.0.0.1'), 'listening');
-  const node = { dial: dialled } as unknown as NodeEndpoints;
+  dial = dialled;
+  const node = { dial: (...target: [unknown, number]) => dial(...target) } as unknown as NodeEndpoints;
   const request = { headers: { upgrade: 'SPDY/3.1', 'x-stream-protocol-version': 'portforward.k8s.io' } } as unknown as IncomingMessage;
   api = createServer((socket) => {
     void forwardPorts(
@@ -35,21 +38,21 @@ async function dialled(_pod: unknown, port: number): Promise<Socket> {
   return socket;
 }
 
-/** @returns both ends of one forwarded connection. */
-async function forward(): Promise<{ client: SpdyStream; atPod: Socket; fate: Promise<string> }> {
+/** @returns both ends of one forwarded connection, and the stream that tells what goes wrong with it. */
+async function forward(): Promise<{ client: SpdyStream; error: SpdyStream; atPod: Socket; fate: Promise<string> }> {
   transport = connect((api.address() as AddressInfo).port, '127.0.0.1');
   // The answer to the upgrade.
   await once(transport, 'data');
-  const session = createSpdySession(transport, { server: false });
+  session = createSpdySession(transport, { server: false });
   const accepted = once(pod, 'connection') as Promise<[Socket]>;
   const headers = { requestid: '0', port: String((pod.address() as AddressInfo).port) };
-  session.createStream({ ...headers, streamtype: 'error' }).resume();
+  const error = session.createStream({ ...headers, streamtype: 'error' }).resume();
   const client = session.createStream({ ...headers, streamtype: 'data' });
   const [atPod] = await accepted;
   const fate = new Promise<string>((resolve) => {
     atPod.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code!)).once('close', () => resolve('closed'));
   });
-  return { client, atPod, fate };
+  return { client, error, atPod, fate };
 }
 
 describe('a forwarded connection', () => {
@@ -112,5 +115,31 @@ describe('a forwarded connection', () => {
     // After the pod's last byte nothing is read any more: only what is written shows that it has gone.
     client.write('more');
     expect((await failed)[0]).toMatchObject({ code: 'ECONNRESET' });
+  });
+
+  it('ends its error stream when the pod resets it', async () => {
+    const { client, error, atPod } = await forward();
+    client.write('question');
+    await once(atPod, 'data');
+    const ended = once(error, 'end');
+    atPod.resetAndDestroy();
+    await ended;
+  });
+
+  it('ends its error stream when the client resets it before the pod has been reached', async () => {
+    let goOn = (): void => undefined;
+    const delayed = new Promise<void>((resolve) => (goOn = resolve));
+    dial = async (...target) => {
+      const socket = await dialled(...target);
+      await delayed;
+      return socket;
+    };
+    const { client, error } = await forward();
+    const ended = once(error, 'end');
+    client.destroy();
+    // The reset has arrived by then.
+    await session.ping();
+    goOn();
+    await ended;
   });
 });

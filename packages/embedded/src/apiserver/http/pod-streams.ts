@@ -76,6 +76,8 @@ function serveForward(node: NodeEndpoints, pod: PodReference, transport: Duplex)
 
 async function connectPair(node: NodeEndpoints, pod: PodReference, port: number, data: SpdyStream, error: SpdyStream): Promise<void> {
   error.resume();
+  // Whatever becomes of the connection: clients wait for this end.
+  data.once('close', () => error.destroyed || error.writableEnded || error.end());
   try {
     if (!Number.isInteger(port) || port < 1 || port > 65_535) throw new Error(`"${port}" is not a port`);
     const socket = await node.dial(pod, port);
