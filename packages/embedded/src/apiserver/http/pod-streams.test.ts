@@ -1,10 +1,13 @@
 import { once } from 'node:events';
-import type { IncomingMessage } from 'node:http';
+import { createServer as createHttpServer, type IncomingMessage } from 'node:http';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { PassThrough } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { createSpdySession, type SpdySession, type SpdyStream } from '@skipper/kube';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { NodeEndpoints } from '../../contracts.ts';
-import { forwardPorts } from './pod-streams.ts';
+import { WebSocket } from 'ws';
+import type { NodeEndpoints, PodExecOptions } from '../../contracts.ts';
+import { forwardPorts, runCommand } from './pod-streams.ts';
 
 let pod: Server;
 let api: Server;
@@ -142,4 +145,38 @@ describe('a forwarded connection', () => {
     goOn();
     await ended;
   });
+});
+
+describe('a command over a WebSocket', () => {
+  const query = new URLSearchParams({ command: 'head', stdin: 'true' });
+  let server: ReturnType<typeof createHttpServer>;
+  let client: WebSocket;
+  afterEach(() => {
+    client.terminate();
+    server.close();
+  });
+
+  /** Connects the client of a command that ends, unread, once `whenFull` has returned. */
+  async function run(whenFull: (stdin: PassThrough) => void): Promise<void> {
+    const exec = async (_pod: unknown, options: PodExecOptions): Promise<number> => {
+      const stdin = options.stdin as PassThrough;
+      while (!stdin.writableNeedDrain) await delay(5);
+      whenFull(stdin);
+      return 0;
+    };
+    server = createHttpServer().on('upgrade', (request, socket, head) => {
+      const upgrade = { request, socket, head, query };
+      void runCommand({ exec } as unknown as NodeEndpoints, { namespace: 'default', name: 'pod' }, upgrade);
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    client = new WebSocket(`ws://127.0.0.1:${(server.address() as AddressInfo).port}`, 'v5.channel.k8s.io');
+    await once(client, 'open');
+  }
+
+  it('ends at once when it has not read what was sent to it', async () => {
+    await run(() => undefined);
+    client.send(Buffer.alloc(1 << 20));
+    expect((await once(client, 'close'))[0]).toBe(1000);
+    // A WebSocket gives up waiting for its peer after 30 s.
+  }, 20_000);
 });

@@ -151,6 +151,9 @@ async function runOverWebSocket(
   const status = await statusOf(
     node.exec(pod, { ...options, ...(stdin ? { stdin } : {}), stdout: output(channel.stdout), stderr: output(channel.stderr) }),
   );
+  // Where the command has left some of it unread, the WebSocket is paused and would not see the peer's answer to its end.
+  stdin?.destroy();
+  webSocket.resume();
   webSocket.send(Buffer.concat([Buffer.from([channel.error]), Buffer.from(JSON.stringify(status))]), () => webSocket.close(1000));
 }
 
