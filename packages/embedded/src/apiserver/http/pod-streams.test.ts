@@ -179,4 +179,12 @@ describe('a command over a WebSocket', () => {
     expect((await once(client, 'close'))[0]).toBe(1000);
     // A WebSocket gives up waiting for its peer after 30 s.
   }, 20_000);
+
+  it('is waited for once, however many messages it has not read', async () => {
+    let waiting = 0;
+    await run((stdin) => (waiting = stdin.listenerCount('drain')));
+    for (let count = 0; count < 100; count++) client.send(Buffer.alloc(1 << 10));
+    await once(client, 'close');
+    expect(waiting).toBe(1);
+  });
 });

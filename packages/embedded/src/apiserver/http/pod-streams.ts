@@ -145,6 +145,8 @@ async function runOverWebSocket(
   webSocket.on('message', (message: Buffer) => {
     if (message[0] === channel.close && message[1] === channel.stdin) stdin?.end();
     if (message[0] !== channel.stdin || !stdin || stdin.destroyed || stdin.writableEnded || stdin.write(message.subarray(1))) return;
+    // What had been received before comes nevertheless.
+    if (webSocket.isPaused) return;
     webSocket.pause();
     stdin.once('drain', () => webSocket.resume());
   });
