@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { createWorkQueue } from './work-queue.ts';
 
 it('a work queue does not do at once what is to be done in a month', async () => {
@@ -13,4 +13,16 @@ it('a work queue does not do at once what is to be done in a month', async () =>
   while (done.length === 0) await delay(5);
   await queue.close();
   expect(done).toEqual(['soon']);
+});
+
+it('a work queue that is closed sets no timers', async () => {
+  vi.useFakeTimers();
+  const queue = createWorkQueue(
+    async () => undefined,
+    () => undefined,
+  );
+  await queue.close();
+  queue.addAfter('soon', 5);
+  expect(vi.getTimerCount()).toBe(0);
+  vi.useRealTimers();
 });

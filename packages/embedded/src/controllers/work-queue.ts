@@ -41,6 +41,7 @@ export function createWorkQueue(work: (key: string) => Promise<void>, onError: (
     running.set(key, turn);
   };
   const addAfter = (key: string, ms: number): void => {
+    if (closed) return;
     clearTimeout(timers.get(key));
     timers.set(
       key,
