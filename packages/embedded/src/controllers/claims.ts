@@ -8,7 +8,7 @@ import { createEventRecorder } from '../event-recorder.ts';
 import { persistentVolumes } from '../kinds.ts';
 import { referenceTo } from './owned.ts';
 import { isFinished } from './pods.ts';
-import { createWorkQueue, type WorkQueue } from './work-queue.ts';
+import { createWorkQueue, type WorkQueue } from '../work-queue.ts';
 
 const provisioner = 'skipper.dev/folder';
 const protection = 'kubernetes.io/pvc-protection';

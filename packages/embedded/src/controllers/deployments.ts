@@ -10,7 +10,7 @@ import { controlledBy, controllerOf, ownedBy, referenceTo } from './owned.ts';
 import { isFinished, templateHash } from './pods.ts';
 import { nextStep } from './rollout.ts';
 import { sameStatus } from './same-status.ts';
-import { createWorkQueue, type WorkQueue } from './work-queue.ts';
+import { createWorkQueue, type WorkQueue } from '../work-queue.ts';
 
 const revisionAnnotation = 'deployment.kubernetes.io/revision';
 const hashLabel = 'pod-template-hash';

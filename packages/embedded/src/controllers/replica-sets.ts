@@ -8,7 +8,7 @@ import { replicaSets } from '../kinds.ts';
 import { controlledBy, controllerOf, fits, ownedBy, referenceTo } from './owned.ts';
 import { isAvailable, isFinished, isGoing, isReady } from './pods.ts';
 import { sameStatus } from './same-status.ts';
-import { createWorkQueue, type WorkQueue } from './work-queue.ts';
+import { createWorkQueue, type WorkQueue } from '../work-queue.ts';
 
 /** Keeps as many pods of a template as a ReplicaSet wants. */
 export function startReplicaSetController(client: KubeClient, podInformer: Informer<Pod>, log: Log): WorkQueue {

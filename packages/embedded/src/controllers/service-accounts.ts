@@ -2,7 +2,7 @@ import { namespaces } from '@skipper/api';
 import { createInformer, hasReason, type KubeClient } from '@skipper/kube';
 import type { Log } from '../contracts.ts';
 import { serviceAccounts } from '../kinds.ts';
-import { createWorkQueue, type WorkQueue } from './work-queue.ts';
+import { createWorkQueue, type WorkQueue } from '../work-queue.ts';
 
 const name = 'default';
 

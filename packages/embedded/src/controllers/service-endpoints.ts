@@ -6,7 +6,7 @@ import type { Log } from '../contracts.ts';
 import { endpoints } from '../kinds.ts';
 import { fits } from './owned.ts';
 import { isFinished, isGoing, isReady } from './pods.ts';
-import { createWorkQueue, type WorkQueue } from './work-queue.ts';
+import { createWorkQueue, type WorkQueue } from '../work-queue.ts';
 
 /** Keeps the Endpoints of Services that select pods. */
 export function startEndpointsController(client: KubeClient, podInformer: Informer<Pod>, log: Log): WorkQueue {

@@ -10,7 +10,7 @@ import { recordRevision, templateOf } from './revisions.ts';
 import { sameStatus } from './same-status.ts';
 import { claimsOf, isClaimGoing, ownClaims } from './stateful-set-claims.ts';
 import { ordinalOf, ordinalsOf, podOf, revisionLabel } from './stateful-set-pods.ts';
-import { createWorkQueue, type WorkQueue } from './work-queue.ts';
+import { createWorkQueue, type WorkQueue } from '../work-queue.ts';
 
 /** How soon to look again at a claim of a former pod that is still going. */
 const claimGoingMs = 500;

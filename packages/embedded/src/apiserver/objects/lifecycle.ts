@@ -1,6 +1,7 @@
-import type { OwnerReference } from 'kubernetes-types/meta/v1.d.ts';
+import type { ObjectMeta, OwnerReference } from 'kubernetes-types/meta/v1.d.ts';
 import type { ApiObject, KindDefinition, Log, ResourceRegistry } from '../../contracts.ts';
-import type { Frozen, StoreEvent } from '../store/object-store.ts';
+import { createWorkQueue } from '../../work-queue.ts';
+import type { Frozen, ObjectKey, StoreEvent } from '../store/object-store.ts';
 import { withConditions } from './namespace-conditions.ts';
 import { deleteObject, foregroundFinalizer, orphanFinalizer } from './object-deleter.ts';
 import type { ObjectWriter } from './object-writer.ts';
@@ -8,7 +9,6 @@ import type { ObjectWriter } from './object-writer.ts';
 const namespaceStorage = 'core/namespaces';
 const definitionStorage = 'apiextensions.k8s.io/customresourcedefinitions';
 const definitionFinalizer = 'customresourcecleanup.apiextensions.k8s.io';
-const retryAfterMs = 1_000;
 
 /** An object and where it is stored, which its own version need not tell: it may be served no longer. */
 interface Stored {
@@ -26,47 +26,30 @@ export interface Lifecycle {
  */
 export function startLifecycle(writer: ObjectWriter, registry: ResourceRegistry, log: Log): Lifecycle {
   const { store } = writer;
-  /** Objects by the uid of each of their owners. */
-  const dependents = new Map<string, Map<string, { storage: string; namespace: string | undefined; name: string }>>();
+  /** Ids of objects by the uid of each of their owners. */
+  const dependents = new Map<string, Set<string>>();
   const uids = new Set<string>();
-  const running = new Set<Promise<void>>();
-  const timers = new Set<NodeJS.Timeout>();
-  let closed = false;
-
-  /** Does a piece of work, and again while it fails: the cause may be a full disk. */
-  const attempt = (work: () => Promise<void>): void => {
-    if (closed) return;
-    const turn: Promise<void> = work()
-      .catch((error: Error & { reason?: string }) => {
-        if (closed || error.reason === 'NotFound' || error.reason === 'Conflict') return;
-        log(`garbage collection: ${error.message}`);
-        const timer = setTimeout(() => (timers.delete(timer), attempt(work)), retryAfterMs);
-        timers.add(timer);
-      })
-      .finally(() => running.delete(turn));
-    running.add(turn);
-  };
 
   const ownersOf = (object: Frozen): OwnerReference[] => object.metadata.ownerReferences ?? [];
   const dependentsOf = (uid: string): Stored[] =>
-    [...(dependents.get(uid)?.values() ?? [])].flatMap((key) => {
+    [...(dependents.get(uid) ?? [])].flatMap((id) => {
+      const key = keyOf(id);
       const object = store.find(key);
       return object ? { storage: key.storage, object } : [];
     });
 
   const index = ({ storage, object, old, type }: Pick<StoreEvent, 'storage' | 'object' | 'old' | 'type'>): void => {
-    const { namespace, name, uid } = object.metadata;
-    const id = `${storage} ${namespace ?? ''}/${name}`;
+    const id = idOf(storage, object.metadata);
     for (const owner of old ? ownersOf(old) : []) {
       const owned = dependents.get(owner.uid);
       owned?.delete(id);
       if (owned?.size === 0) dependents.delete(owner.uid);
     }
-    if (type === 'DELETED') return void uids.delete(uid!);
-    uids.add(uid!);
+    if (type === 'DELETED') return void uids.delete(object.metadata.uid!);
+    uids.add(object.metadata.uid!);
     for (const owner of ownersOf(object)) {
-      const owned = dependents.get(owner.uid) ?? new Map();
-      owned.set(id, { storage, namespace, name: name! });
+      const owned = dependents.get(owner.uid) ?? new Set();
+      owned.add(id);
       dependents.set(owner.uid, owned);
     }
   };
@@ -159,22 +142,33 @@ export function startLifecycle(writer: ObjectWriter, registry: ResourceRegistry,
     if (store.list(storage).length === 0) await dropFinalizer(definition, definitionFinalizer);
   };
 
-  /** Does whatever follows from an object's being as it is. */
-  const settle = (storage: string, object: Frozen): void => {
-    if (ownersOf(object).some(({ uid }) => !uids.has(uid))) attempt(() => release({ storage, object }));
-    if (!object.metadata.deletionTimestamp) return;
-    if (object.metadata.finalizers?.some((name) => name === orphanFinalizer || name === foregroundFinalizer))
-      attempt(() => finalize({ storage, object }));
-    if (storage === namespaceStorage) attempt(() => emptyNamespace(object));
-    if (storage === definitionStorage && object.metadata.finalizers?.includes(definitionFinalizer))
-      attempt(() => emptyDefinition({ storage, object }));
+  /** Does whatever follows from an object's being as it is by now. */
+  const settle = async (id: string): Promise<void> => {
+    const key = keyOf(id);
+    const object = store.find(key);
+    if (!object) return;
+    const stored = { storage: key.storage, object };
+    if (object.metadata.deletionTimestamp) {
+      await finalize(stored);
+      if (key.storage === namespaceStorage) await emptyNamespace(object);
+      if (key.storage === definitionStorage && object.metadata.finalizers?.includes(definitionFinalizer)) await emptyDefinition(stored);
+    }
+    await release(stored);
   };
+  // Again while it fails: the cause may be a full disk. What has changed or gone meanwhile has had an event of its own.
+  const queue = createWorkQueue(
+    (id) =>
+      settle(id).catch((error: Error & { reason?: string }) => {
+        if (error.reason !== 'NotFound' && error.reason !== 'Conflict') throw error;
+      }),
+    (_id, error) => log(`garbage collection: ${error.message}`),
+  );
 
   const onEvent = (event: StoreEvent): void => {
     index(event);
     const { storage, object, type } = event;
-    if (type !== 'DELETED') return settle(storage, object);
-    for (const dependent of dependentsOf(object.metadata.uid!)) attempt(() => release(dependent));
+    if (type !== 'DELETED') return queue.add(idOf(storage, object.metadata));
+    for (const id of dependents.get(object.metadata.uid!) ?? []) queue.add(id);
     for (const { uid } of ownersOf(object)) {
       // Its owner may have waited for this.
       for (const kind of registry.all()) {
@@ -182,17 +176,13 @@ export function startLifecycle(writer: ObjectWriter, registry: ResourceRegistry,
         const found =
           owner &&
           store.find({ storage: kind.storage, namespace: kind.type.namespaced ? object.metadata.namespace : undefined, name: owner.name });
-        if (found?.metadata.uid === uid && found?.metadata.deletionTimestamp) settle(kind.storage, found);
+        if (found?.metadata.uid === uid) queue.add(idOf(kind.storage, found!.metadata));
       }
     }
-    const namespace =
-      object.metadata.namespace === undefined
-        ? undefined
-        : store.find({ storage: namespaceStorage, namespace: undefined, name: object.metadata.namespace });
-    if (namespace?.metadata.deletionTimestamp) settle(namespaceStorage, namespace);
+    if (object.metadata.namespace !== undefined) queue.add(idOf(namespaceStorage, { name: object.metadata.namespace }));
     for (const definition of store.list(definitionStorage)) {
       if (definition.metadata.deletionTimestamp && storage === `${definition['spec'].group}/${definition['spec'].names.plural}`)
-        settle(definitionStorage, definition);
+        queue.add(idOf(definitionStorage, definition.metadata));
     }
   };
 
@@ -200,14 +190,22 @@ export function startLifecycle(writer: ObjectWriter, registry: ResourceRegistry,
     for (const object of store.list(storage)) index({ storage, object, old: undefined, type: 'ADDED' });
   const unsubscribe = store.subscribe(onEvent);
   for (const storage of store.storages())
-    if (registry.byStorage(storage)) for (const object of store.list(storage)) settle(storage, object);
+    if (registry.byStorage(storage)) for (const object of store.list(storage)) queue.add(idOf(storage, object.metadata));
 
   return {
     async close() {
-      closed = true;
       unsubscribe();
-      for (const timer of timers) clearTimeout(timer);
-      await Promise.allSettled(running);
+      await queue.close();
     },
   };
+}
+
+/** One text for where an object is stored: no part of it holds a space. */
+function idOf(storage: string, { namespace = '', name }: ObjectMeta): string {
+  return `${storage} ${namespace} ${name}`;
+}
+
+function keyOf(id: string): ObjectKey {
+  const [storage = '', namespace, name = ''] = id.split(' ');
+  return { storage, namespace: namespace || undefined, name };
 }

@@ -1,4 +1,4 @@
-import { timerDelay } from '../timer-delay.ts';
+import { timerDelay } from './timer-delay.ts';
 
 /** Runs work by key: one piece of a key at a time, again when it was asked for meanwhile, later when it failed. */
 export interface WorkQueue {
