@@ -1,4 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -241,5 +242,60 @@ describe('the server', () => {
     'watch=1&timeoutSeconds=-1',
   ])('refuses the query %s', async (query) => {
     expect((await ask('GET', `${configMaps}?${query}`)).code).toBe(400);
+  });
+});
+
+describe('a watch that is read slowly', () => {
+  const large = Array.from({ length: 20 }, (_, index) => `large-${index + 10}`);
+  beforeAll(async () => {
+    await ask('POST', '/api/v1/namespaces', { metadata: { name: 'large' } });
+    const data = { text: 'x'.repeat(950_000) };
+    for (const name of large) await ask('POST', '/api/v1/namespaces/large/configmaps', { metadata: { name }, data });
+  });
+  /** Its head alone has been read. */
+  const begin = (): Promise<IncomingMessage> =>
+    new Promise((resolve, reject) => {
+      const path = '/api/v1/namespaces/large/configmaps?watch=1&resourceVersion=0';
+      const headers = { Authorization: `Bearer ${identity.tokens.admin}` };
+      httpsRequest({ host: '127.0.0.1', port: server.port, ca: identity.ca, path, headers, agent: false }, resolve)
+        .once('error', reject)
+        .end();
+    });
+  /** Reads it until it has told `count` events or has ended. */
+  const read = async (response: IncomingMessage, count = Infinity): Promise<string[]> => {
+    let text = '';
+    for await (const chunk of response.setEncoding('utf8')) {
+      text += chunk;
+      if (chunk.includes('\n') && text.split('\n').length > count) break;
+    }
+    const events = text.split('\n').slice(0, -1);
+    return events.map((line) => JSON.parse(line)).map(({ type, object }) => `${type} ${object.metadata.name}`);
+  };
+  const added = large.map((name) => `ADDED ${name}`);
+
+  it('tells everything, in order', async () => {
+    const response = await begin();
+    await ask(
+      'PATCH',
+      '/api/v1/namespaces/large/configmaps/large-10',
+      { metadata: { labels: { a: 'b' } } },
+      { type: 'application/merge-patch+json' },
+    );
+    expect(await read(response, large.length + 1)).toEqual([...added, 'MODIFIED large-10']);
+  });
+
+  it('ends where more happens meanwhile than is kept', async () => {
+    const response = await begin();
+    const key = { storage: 'core/configmaps', namespace: 'default', name: 'counter' };
+    const change = (count: number) =>
+      store.update(key, () => ({
+        apiVersion: 'v1',
+        kind: 'ConfigMap',
+        metadata: { namespace: 'default', name: 'counter' },
+        data: { count },
+      }));
+    await Promise.all(Array.from({ length: 6_000 }, (_, count) => change(count)));
+    const events = await read(response);
+    expect(events).toEqual(added.slice(0, events.length));
   });
 });

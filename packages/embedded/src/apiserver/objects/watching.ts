@@ -5,8 +5,11 @@ import { selectorOf, tooLarge, wholeNumber } from './listing.ts';
 import { present } from './stored-object.ts';
 
 export interface WatchSink {
-  /** @returns ends the watch when false: the client is gone or reads too slowly. */
-  send(type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK', object: object): boolean;
+  /** Whether the client has read what was sent before, or nearly so. */
+  isReady(): boolean;
+  /** @param listener is called each time it has become ready again. */
+  onReady(listener: () => void): void;
+  send(type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK', object: object): void;
   end(): void;
   /** How an object is to be shown. */
   show(object: Frozen): object;
@@ -37,31 +40,33 @@ export function watchObjects(
   }
   const wholeState = initial || from === 0;
   if (from > store.revision) throw tooLarge(from, store.revision);
-  const missed = wholeState ? [] : from < (kind.custom?.since ?? 0) - 1 ? undefined : store.since(from);
-  if (!missed) throw expired(`too old resource version: ${from} (${store.revision})`);
+  if (!wholeState && (from < (kind.custom?.since ?? 0) - 1 || !store.since(from)))
+    throw expired(`too old resource version: ${from} (${store.revision})`);
 
   const sink = open();
   const concerns = ({ storage, object }: StoreEvent): boolean =>
     storage === kind.storage && (namespace === undefined || object.metadata.namespace === namespace);
   const show = (object: Frozen): object => sink.show(present(kind, object));
-  const deliver = (event: StoreEvent): boolean => {
-    if (!concerns(event)) return true;
+  const deliver = (event: StoreEvent): void => {
+    if (!concerns(event)) return;
     const is = event.type !== 'DELETED' && selects(event.object);
     const was = event.old !== undefined && selects(event.old);
-    if (is) return sink.send(was ? 'MODIFIED' : 'ADDED', show(event.object));
+    if (is) sink.send(was ? 'MODIFIED' : 'ADDED', show(event.object));
     // What leaves the selection is shown as it was, with the revision at which it left.
-    if (was)
-      return sink.send(
+    else if (was)
+      sink.send(
         'DELETED',
         show({ ...event.old!, metadata: { ...event.old!.metadata, resourceVersion: event.object.metadata.resourceVersion } }),
       );
-    return true;
   };
-  const bookmark = (annotations?: Record<string, string>): boolean =>
+  /** Up to where everything has been told, once the state has been. */
+  let told = wholeState ? store.revision : from;
+  const state = wholeState ? store.list(kind.storage, namespace).filter(selects).reverse() : [];
+  const bookmark = (annotations?: Record<string, string>): void =>
     sink.send('BOOKMARK', {
       kind: kind.type.kind,
       apiVersion: kind.type.group ? `${kind.type.group}/${kind.type.version}` : kind.type.version,
-      metadata: { resourceVersion: String(store.revision), creationTimestamp: null, ...(annotations ? { annotations } : {}) },
+      metadata: { resourceVersion: String(told), creationTimestamp: null, ...(annotations ? { annotations } : {}) },
     });
 
   let ended = false;
@@ -73,26 +78,36 @@ export function watchObjects(
     clearInterval(ticking);
     sink.end();
   };
-  const unsubscribe = store.subscribe((event) => {
+  let beginning = initial && bookmarks;
+  /** Goes on for as long as the client reads. What waits is in the store's history; a client that is behind by more begins anew. */
+  const tell = (): void => {
+    if (ended) return;
     // An object that cannot be shown ends the watch of it, not the write.
     try {
-      if (!deliver(event)) stop();
+      for (; state.length > 0; sink.send('ADDED', show(state.pop()!))) if (!sink.isReady()) return;
+      if (beginning) bookmark({ 'k8s.io/initial-events-end': 'true' });
+      beginning = false;
+      const events = sink.isReady() ? store.since(told) : [];
+      if (!events) return stop();
+      for (const event of events) {
+        if (!sink.isReady()) return;
+        deliver(event);
+        told = event.revision;
+      }
     } catch {
       stop();
     }
-  });
+  };
+  const unsubscribe = store.subscribe(tell);
+  sink.onReady(tell);
   const timeout = setTimeout(() => {
-    if (bookmarks) bookmark();
+    if (bookmarks && sink.isReady()) bookmark();
     stop();
   }, lastsSeconds * 1000);
   const ticking = setInterval(() => {
-    if (bookmarks && !bookmark()) stop();
+    // Who is not ready has not been told everything.
+    if (bookmarks && sink.isReady()) bookmark();
   }, bookmarkEveryMs);
-  let going = true;
-  if (wholeState)
-    for (const object of store.list(kind.storage, namespace)) if (going && selects(object)) going = sink.send('ADDED', show(object));
-  for (const event of missed) if (going) going = deliver(event);
-  if (going && initial && bookmarks) going = bookmark({ 'k8s.io/initial-events-end': 'true' });
-  if (!going) stop();
+  tell();
   return stop;
 }
