@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { once } from 'node:events';
@@ -97,6 +97,16 @@ describe('the log of a container', () => {
     stream.destroy();
     await closed;
     log.append('out', lines(1));
+  });
+
+  it.skipIf(process.platform !== 'linux')('leaves no file open where it cannot be read', async () => {
+    await writeFile(join(folder, 'main.1'), '');
+    await symlink('main', join(folder, 'main'));
+    await expect(text(log.read({}))).rejects.toMatchObject({ code: 'ELOOP' });
+    const open = await Promise.all(
+      (await readdir('/proc/self/fd')).map((descriptor) => readlink(`/proc/self/fd/${descriptor}`).catch(() => '')),
+    );
+    expect(open).not.toContain(join(folder, 'main.1'));
   });
 
   it("is readable by the cluster's own user only", async () => {

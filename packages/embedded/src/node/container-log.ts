@@ -122,10 +122,12 @@ export class ContainerLog {
     };
     const isWanted = (line: string): boolean => since === 0 || !(Date.parse(line.slice(0, line.indexOf(' '))) < since);
 
-    // Opened at once and read through the descriptors, so that a rotation meanwhile loses and repeats nothing.
-    const older = LogFile.open(options.previous ? `${this.#file}.previous` : `${this.#file}.1`);
-    let current = options.previous ? undefined : LogFile.open(this.#file);
+    let older: LogFile | undefined;
+    let current: LogFile | undefined;
     try {
+      // Opened at once and read through the descriptors, so that a rotation meanwhile loses and repeats nothing.
+      older = LogFile.open(options.previous ? `${this.#file}.previous` : `${this.#file}.1`);
+      current = options.previous ? undefined : LogFile.open(this.#file);
       const { tailLines } = options;
       const tail: string[] = [];
       let count = 0;
