@@ -143,10 +143,10 @@ export async function startNode(client: KubeClient, { dataDir, enginesDir, image
     return undefined;
   };
   const informer = createInformer(client, pods, { log });
-  const beginnings: Promise<void>[] = [];
+  let beginnings: Promise<void>[] | undefined = [];
   const unsubscribe = informer.subscribe(({ type, object }) => {
     const begun = onPod(type, object);
-    if (begun) beginnings.push(begun);
+    if (begun) beginnings?.push(begun);
   });
   await informer.synced();
   const known = new Set(informer.list().map((pod) => pod.metadata!.uid!));
@@ -154,6 +154,7 @@ export async function startNode(client: KubeClient, { dataDir, enginesDir, image
   await Promise.all(forgotten.map((uid) => removeFolder(join(podsFolder, uid), log)));
   // A killed cluster left pods ready that do not run: who comes now shall not be told so.
   await Promise.race([Promise.all(beginnings), delay(begunWithinMs, undefined, { ref: false })]);
+  beginnings = undefined;
 
   return {
     endpoints: podEndpoints((reference) => {
