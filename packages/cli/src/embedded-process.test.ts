@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { findRunning, recordRunning } from './embedded-process.ts';
+import { findRunning, limitLog, recordRunning } from './embedded-process.ts';
 
 const hasPs = spawnSync('ps', ['-o', 'lstart=', '-p', String(process.pid)]).status === 0;
 
@@ -39,6 +39,29 @@ describe.each([...(process.platform === 'linux' ? ['linux'] : []), ...(hasPs ? [
     writeFileSync(record, JSON.stringify({ pid, startTime: earlier }));
     expect(findRunning()).toBeUndefined();
   });
+});
+
+it("continues a log that has grown too large, where it is this process's own", () => {
+  const folder = mkdtempSync(join(tmpdir(), 'kip-log-'));
+  vi.stubEnv('KIP_HOME', folder);
+  mkdirSync(join(folder, 'embedded'));
+  const [log, other] = [join(folder, 'embedded', 'log'), join(folder, 'other')];
+  const large = 'x'.repeat(5 << 20);
+  const descriptors = [log, other].map((file) => openSync(file, 'a'));
+  try {
+    for (const descriptor of descriptors) {
+      writeSync(descriptor, large);
+      limitLog(descriptor);
+      writeSync(descriptor, 'next');
+    }
+    expect(readFileSync(log, 'utf8')).toBe('next');
+    expect(readFileSync(`${log}.1`, 'utf8')).toBe(large);
+    expect(readFileSync(other, 'utf8')).toBe(`${large}next`);
+  } finally {
+    for (const descriptor of descriptors) closeSync(descriptor);
+    vi.unstubAllEnvs();
+    rmSync(folder, { recursive: true });
+  }
 });
 
 it("says so where what is noted is another user's", () => {

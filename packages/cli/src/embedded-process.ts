@@ -1,5 +1,18 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { KipError } from '@skipper/api';
@@ -119,6 +132,21 @@ function rotatedSize(): number {
   if (size < logLimit) return size;
   renameSync(logFile(), `${logFile()}.1`);
   return 0;
+}
+
+/** Continues the log of this process anew where it has grown too large. @param descriptor another file than the log is left alone */
+export function limitLog(descriptor: number = process.stderr.fd): void {
+  try {
+    const { size, dev, ino } = fstatSync(descriptor);
+    if (size < logLimit) return;
+    const file = statSync(logFile());
+    if (file.dev !== dev || file.ino !== ino) return;
+    // The process keeps the file open for appending: under another name it would go on in there.
+    copyFileSync(logFile(), `${logFile()}.1`);
+    truncateSync(logFile());
+  } catch {
+    // A log that cannot be continued anew, on a full disk for example, is no reason to stop.
+  }
 }
 
 function lastLines(from: number): string {

@@ -4,14 +4,17 @@ import { createImageResolver } from '@skipper/engines';
 import { startCluster } from '@skipper/embedded';
 import { createClient, loadKubeconfig, resolveCluster } from '@skipper/kube';
 import { startOperator } from '@skipper/operator';
-import { forgetRunning, lockedExitCode, recordRunning } from '../embedded-process.ts';
+import { forgetRunning, limitLog, lockedExitCode, recordRunning } from '../embedded-process.ts';
 import { explain } from '../explain.ts';
 import { embeddedFolder, enginesFolder } from '../home.ts';
 import { stopRequested } from '../stop-requested.ts';
 
 /** The process behind `kip up`: cluster and operator, until stopped. */
 export async function runCluster(): Promise<void> {
-  const log = (message: string): void => void process.stderr.write(`${new Date().toISOString()} ${message}\n`);
+  const log = (message: string): void => {
+    limitLog();
+    process.stderr.write(`${new Date().toISOString()} ${message}\n`);
+  };
   const stop = stopRequested();
   // What has been started by then must not keep a cluster alive that cannot serve.
   const { cluster, operator, client } = await start(log).catch((error: unknown) => {
