@@ -40,8 +40,8 @@ describe('a command that is named means the same project and environment', () =>
     ['adding without a name', (options) => addService('redis', options), [`kip service add redis --name myredis ${flags}`]],
     ['adding twice', (options) => addService('postgres', { ...options, name: 'db' }), [`kip service info db ${flags}`]],
     ['binding', (options) => bindService('db', 'api', options), [`kip app info api ${flags}`]],
-    ['deploying', (options) => deployApp('api', [], { ...options, replicas: 2 }), [`kip app info api ${flags}`]],
-    ['deploying in vain', (options) => deployApp('api', [], { ...options, replicas: 2, wait: true }), [`kip app info api ${flags}`]],
+    ['deploying', (options) => deployApp(['api'], { ...options, replicas: 2 }), [`kip app info api ${flags}`]],
+    ['deploying in vain', (options) => deployApp(['api'], { ...options, replicas: 2, wait: true }), [`kip app info api ${flags}`]],
     ['adding in vain', (options) => addService('redis', { ...options, name: 'cache', wait: true }), [`kip service list ${flags}`]],
     [
       'restarting a service in vain',
@@ -59,7 +59,7 @@ describe('a command that is named means the same project and environment', () =>
 
   it.each<[string, Record<string, object | undefined>, (options: typeof usual & { kubeconfig: string }) => Promise<unknown>, string]>([
     ['no services', { 'statefulservices/db': undefined }, listServices, `kip service add postgres --name mydb ${flags}`],
-    ['no apps', { 'apps/api': undefined }, listApps, `kip app deploy api --image … ${flags}`],
+    ['no apps', { 'apps/api': undefined }, listApps, `kip app deploy api … ${flags}`],
     ['no credentials', { 'secrets/db-credentials': undefined }, (options) => showService('db', options), `kip service list ${flags}`],
     [
       'no replicas',

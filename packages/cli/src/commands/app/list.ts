@@ -28,7 +28,7 @@ export async function listApps(options: ListAppsOptions): Promise<void> {
     if (await printData(options, rows)) return;
     if (rows.length === 0)
       return note(
-        `There are no apps${options.all ? '' : ` in ${describeScope(scope)}`}. Make one with "${inScope('kip app deploy api --image …', scope)}".`,
+        `There are no apps${options.all ? '' : ` in ${describeScope(scope)}`}. Make one with "${inScope('kip app deploy api …', scope)}".`,
       );
     const head = [...(options.all ? ['PROJECT', 'ENVIRONMENT'] : []), 'NAME', 'STATUS', 'READY', 'SERVICES', 'RUNS'];
     const cells = rows.map((row) => [
