@@ -416,6 +416,11 @@ describe('a binding', () => {
     await removeService('away', false);
     await cluster.client.delete(apps, 'stray', { namespace });
     await until('it is to go', async () => (await secretOf('stray', 'away')).secret.metadata?.deletionTimestamp !== undefined);
+    // One of that name that comes and goes in between must not make the account forgotten.
+    await addApp('stray', [{ service: 'away' }]);
+    await untilApp('stray', appConditionTypes.bindingsReady, 'False', 'ServiceMissing');
+    await cluster.client.delete(apps, 'stray', { namespace });
+    await until('the app is gone', async () => !(await cluster.client.find(apps, 'stray', { namespace })));
     await cluster.client.create(statefulServices, { metadata: { name: 'away', namespace }, spec: { type: 'postgres', storage: '1Gi' } });
     await untilServiceReady('away');
     await removeAppLeft('stray');

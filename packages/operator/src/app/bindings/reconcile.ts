@@ -53,8 +53,14 @@ export async function reconcileBinding(context: BindingContext, namespace: strin
     const refusal = foreign ?? plan.refusal;
     if (standing?.metadata?.deletionTimestamp && !foreign) {
       // Deleted by hand, or left by an app of this name that was there before: the next one has a password of its own.
-      await letGo(client, standing);
-      return {};
+      const { database: former = plan.database } = recordOf(standing);
+      if (plan.target && !refusal && former === plan.database) {
+        await letGo(client, standing);
+        return {};
+      }
+      // No other Secret follows that would remember the account in this part: it goes first.
+      tell(refusal ?? { reason: 'Binding', message: `Its account in "${former}" of the service "${service}" is removed first.` });
+      return await releaseBinding(context, namespace, appName, service);
     }
     if (refusal) {
       tell(refusal);
