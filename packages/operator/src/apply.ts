@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { annotations, type KubeObject, type ResourceType } from '@skipper/api';
-import type { KubeClient } from '@skipper/kube';
+import { hasReason, isNamespaceTerminating, type KubeClient } from '@skipper/kube';
 import { covers } from './covers.ts';
 
 /** The one field manager of the operator. */
@@ -26,4 +26,9 @@ export async function ensure<T extends KubeObject>(
   const exact: T = current ? { ...marked, metadata: { ...marked.metadata, uid: current.metadata?.uid } } : marked;
   await client.apply(type, exact, { fieldManager, force: current !== undefined });
   return true;
+}
+
+/** What the server has against a request that will fare no better until somebody changes something; `undefined` of any other failure. */
+export function rejectionOf(error: unknown): string | undefined {
+  return hasReason(error, 'Invalid', 'Forbidden') && !isNamespaceTerminating(error) ? error.message : undefined;
 }

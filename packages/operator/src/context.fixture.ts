@@ -1,4 +1,4 @@
-import type { KubeObject, ResourceType } from '@skipper/api';
+import type { KubeObject, Reporting, ResourceType } from '@skipper/api';
 import type { KubeClient } from '@skipper/kube';
 import type { Caches } from './caches.ts';
 import type { ReconcilerContext } from './controller.ts';
@@ -19,24 +19,26 @@ export function contextOf(known: { [Name in keyof Caches]?: KubeObject[] }, clie
 /**
  * A client of a server that has these objects, whatever is written.
  * @param answer to a write; throws where the server refuses
- * @returns it, and what was written, as `method plural name`
+ * @returns it, what was written, as `method plural name`, and the last status of all
  */
 export function clientOf(
   objects: { [plural: string]: KubeObject[] },
   answer: (request: string) => void = () => undefined,
-): { client: KubeClient; written: string[] } {
+): { client: KubeClient; written: string[]; status(): NonNullable<Reporting['status']> | undefined } {
   const written: string[] = [];
+  let status: Reporting['status'];
   const write =
     (method: string) =>
-    async ({ plural }: ResourceType, object: KubeObject | string): Promise<KubeObject> => {
+    async ({ plural }: ResourceType, object: KubeObject | string, change?: Reporting): Promise<KubeObject> => {
       const request = `${method} ${plural} ${typeof object === 'string' ? object : object.metadata?.name}`;
       written.push(request);
       answer(request);
+      status = change?.status ?? status;
       return typeof object === 'string' ? {} : object;
     };
   const client = {
     find: async ({ plural }: ResourceType, name: string) => objects[plural]?.find(({ metadata }) => metadata?.name === name),
     ...Object.fromEntries(['create', 'apply', 'patch', 'delete'].map((method) => [method, write(method)])),
   };
-  return { client: client as unknown as KubeClient, written };
+  return { client: client as unknown as KubeClient, written, status: () => status };
 }

@@ -19,6 +19,8 @@ export interface ReconcilerContext {
 
 /** Objects of somebody else's send no event when they go: they are looked for again this often. */
 export const lookForFreedNamesMs = 5_000;
+/** Quotas, policies and rights send no event when they change: what was rejected is tried again this often. */
+export const retryRejectedMs = 30_000;
 
 /** Whose turn it is when an object of a cache changes. */
 export interface Source {

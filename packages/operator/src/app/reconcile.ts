@@ -1,8 +1,8 @@
 import { appConditionTypes, apps, deployments, ingresses, services, type App, type KubeObject, type ResourceType } from '@skipper/api';
-import { hasReason, KubeError, type KubeClient } from '@skipper/kube';
-import { ensure } from '../apply.ts';
+import type { KubeClient } from '@skipper/kube';
+import { ensure, rejectionOf } from '../apply.ts';
 import { isFalse, isTrue, type Judgement } from '../conditions.ts';
-import { lookForFreedNamesMs, type ReconcilerContext } from '../controller.ts';
+import { lookForFreedNamesMs, retryRejectedMs, type ReconcilerContext } from '../controller.ts';
 import { isOwned, nameOf, nameProblem, namespaceOf } from '../ownership.ts';
 import { report } from '../status.ts';
 import type { Outcome } from '../work-queue.ts';
@@ -56,8 +56,10 @@ async function act(context: AppContext, app: App, seen: Observed): Promise<Pass>
   // Without all its variables an app would start only to fail; one that runs goes on with those it has.
   const starts = seen.deployment !== undefined || bindings.complete;
   const made = await makeObjects(context, app, seen, starts ? bindings.given : undefined);
-  if (made.refused !== undefined)
-    return { findings: found([...basis, isFalse(appConditionTypes.workloadReady, 'Rejected', made.refused)]) };
+  if (made.rejection !== undefined) {
+    const rejected = isFalse(appConditionTypes.workloadReady, 'Rejected', made.rejection);
+    return { findings: found([...basis, rejected]), requeueAfterMs: retryRejectedMs };
+  }
   const waiting = isFalse(appConditionTypes.workloadReady, 'Creating', 'It starts when all its bindings are ready.');
   // What was seen is the Deployment of before the change, which may well be ready; the change comes back as an event.
   const changing = isFalse(appConditionTypes.workloadReady, 'Updating', 'Its pods are being changed.');
@@ -71,14 +73,14 @@ function judged({ ready, reason, message }: WorkloadState): Judgement {
 
 /**
  * @param bindings undefined when its pods are not to be made yet
- * @returns whether the Deployment was written, and why the API server does not take it, when it never will.
+ * @returns whether the Deployment was written, and why the API server does not take it as it is.
  */
 async function makeObjects(
   { client, serverMinor }: ReconcilerContext,
   app: App,
   seen: Observed,
   bindings: readonly GivenBinding[] | undefined,
-): Promise<{ changed: boolean; refused?: string }> {
+): Promise<{ changed: boolean; rejection?: string }> {
   const { port, host } = app.spec;
   try {
     if (port !== undefined) await ensure(client, services, seen.service, service(app, port));
@@ -88,8 +90,9 @@ async function makeObjects(
     const changed = bindings !== undefined && (await ensure(client, deployments, seen.deployment, deployment(app, bindings, serverMinor)));
     return { changed };
   } catch (error) {
-    if (error instanceof KubeError && hasReason(error, 'Invalid')) return { changed: false, refused: error.message };
-    throw error;
+    const rejection = rejectionOf(error);
+    if (rejection === undefined) throw error;
+    return { changed: false, rejection };
   }
 }
 

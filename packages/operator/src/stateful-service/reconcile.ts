@@ -15,11 +15,11 @@ import {
   storageClasses,
   type StatefulService,
 } from '@skipper/api';
-import { findEngine } from '@skipper/engines';
+import { findEngine, type Engine } from '@skipper/engines';
 import type { KubeClient } from '@skipper/kube';
-import { ensure, fieldManager } from '../apply.ts';
+import { ensure, fieldManager, rejectionOf } from '../apply.ts';
 import { isFalse, isTrue, type Judgement } from '../conditions.ts';
-import { lookForFreedNamesMs, type ReconcilerContext } from '../controller.ts';
+import { lookForFreedNamesMs, retryRejectedMs, type ReconcilerContext } from '../controller.ts';
 import { imageFor, imagesName, systemNamespace } from '../images.ts';
 import { nameOf, nameProblem, namespaceOf } from '../ownership.ts';
 import { newPassword } from '../passwords.ts';
@@ -55,7 +55,6 @@ interface Pass {
 }
 
 async function act(context: ReconcilerContext, service: StatefulService, seen: Observed): Promise<Pass> {
-  const { client } = context;
   const engine = findEngine(service.spec.type);
   if (!engine)
     return blocked(
@@ -92,6 +91,29 @@ async function act(context: ReconcilerContext, service: StatefulService, seen: O
   if ('problem' in image)
     return { findings: { ...basis, judgements: [nameFree, isFalse(conditionTypes.workloadReady, 'ImageRefused', image.problem)] } };
 
+  try {
+    const { claim, judgements } = await makeObjects(context, service, seen, { engine, version, held, image: image.image });
+    const isRejected = judgements.some(({ reason }) => reason === 'Rejected');
+    return {
+      findings: { ...basis, version, bound: true, storage: storage ?? sizeOf(claim), judgements: [nameFree, ...judgements] },
+      ...(isRejected ? { requeueAfterMs: retryRejectedMs } : {}),
+    };
+  } catch (error) {
+    const rejection = rejectionOf(error);
+    if (rejection === undefined) throw error;
+    const rejected = isFalse(conditionTypes.workloadReady, 'Rejected', rejection);
+    return { findings: { ...basis, judgements: [nameFree, rejected] }, requeueAfterMs: retryRejectedMs };
+  }
+}
+
+/** Makes all that a service needs against which nothing speaks. @param held the version on the volume */
+async function makeObjects(
+  context: ReconcilerContext,
+  service: StatefulService,
+  seen: Observed,
+  { engine, version, held, image }: { engine: Engine; version: string; held: string | undefined; image: string },
+): Promise<{ claim: PersistentVolumeClaim; judgements: Judgement[] }> {
+  const { client } = context;
   // Secret, then claim: a claim without a Secret means that the password of its data is lost.
   if (!seen.secret) await client.create(secrets, credentialsSecret(service, engine, newPassword()), { fieldManager });
   const credentialsReady = isTrue(
@@ -114,22 +136,14 @@ async function act(context: ReconcilerContext, service: StatefulService, seen: O
 
   await ensure(client, services, seen.headlessService, headlessService(service, engine));
   await ensure(client, networkPolicies, seen.networkPolicy, networkPolicy(service, engine));
-  await ensure(client, statefulSets, seen.statefulSet, statefulSet(service, engine, version, image.image));
+  await ensure(client, statefulSets, seen.statefulSet, statefulSet(service, engine, version, image));
   if (seen.statefulSet && seen.pod) await replaceStuckPod(client, seen.statefulSet, seen.pod);
 
   const state = workloadState(seen.statefulSet, seen.pod);
   const workload = state.ready
     ? isTrue(conditionTypes.workloadReady, state.reason, `${engine.title} ${version} runs and accepts connections.`)
     : isFalse(conditionTypes.workloadReady, state.reason, state.message);
-  return {
-    findings: {
-      ...basis,
-      version,
-      bound: true,
-      storage: storage ?? sizeOf(claim),
-      judgements: [nameFree, credentialsReady, storageReady, workload],
-    },
-  };
+  return { claim, judgements: [credentialsReady, storageReady, workload] };
 }
 
 function blocked(judgement: Judgement, requeueAfterMs?: number): Pass {
@@ -176,12 +190,20 @@ async function settleStorage(client: KubeClient, service: StatefulService, claim
       `The volume keeps its ${current}: its storage class "${claim.spec?.storageClassName ?? ''}" does not allow volumes to grow. To have more, move the data to a new service of that size.`,
     );
   }
-  await client.patch(
-    persistentVolumeClaims,
-    nameOf(claim),
-    { spec: { resources: { requests: { storage: decision.size } } } },
-    { namespace: namespaceOf(claim), fieldManager },
-  );
+  // The API server takes no other size before.
+  if (claim.status?.phase !== 'Bound') return isFalse(type, 'Resizing', `The volume grows to ${decision.size} once it is bound.`);
+  try {
+    await client.patch(
+      persistentVolumeClaims,
+      nameOf(claim),
+      { spec: { resources: { requests: { storage: decision.size } } } },
+      { namespace: namespaceOf(claim), fieldManager },
+    );
+  } catch (error) {
+    const rejection = rejectionOf(error);
+    if (rejection === undefined) throw error;
+    return isFalse(type, 'Rejected', rejection);
+  }
   return isFalse(type, 'Resizing', `The volume grows from ${current} to ${decision.size}.`);
 }
 
