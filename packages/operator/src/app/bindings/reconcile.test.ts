@@ -71,3 +71,21 @@ describe('a Secret that is being deleted, of a binding that is wanted again', ()
     expect(written).toEqual([]);
   });
 });
+
+describe('what the caches have not heard of yet', () => {
+  it('does not take an account back that has been moved', async () => {
+    const known = { ...running, apps: [app({ database: 'sales' })], secrets: [credentials, secretOf('orders')] };
+    const standing = [credentials, secretOf('sales', { resourceVersion: '2' })];
+    expect(await pass({ known, standing })).toEqual({ written: [], requeueAfterMs: 200 });
+    expect(revoke).not.toHaveBeenCalled();
+  });
+
+  it.each([
+    ['has another Secret', [secretOf('api', { uid: 'uid-2' })]],
+    ['is gone with its Secret', []],
+  ])('does not take an account back that %s', async (_, standing) => {
+    const { written } = await pass({ known: { ...running, secrets: [credentials, secretOf('api', deleted)] }, standing });
+    expect(written).toEqual([]);
+    expect(revoke).not.toHaveBeenCalled();
+  });
+});

@@ -13,7 +13,7 @@ import { withAccess, type AccessTarget } from './access.ts';
 import { toChangeAccounts, toLogIn, withoutSecrets, type BindingContext } from './context.ts';
 import type { Outcome } from './outcomes.ts';
 import { nameTaken, planBindings, type BindingPlan, type Refusal } from './plan.ts';
-import { letGo, releaseBinding } from './release.ts';
+import { letGo, readAgain, releaseBinding } from './release.ts';
 import {
   bindingSecret,
   carries,
@@ -111,7 +111,12 @@ async function settle(context: BindingContext, app: App, plan: BindingPlan, stan
 
   let current = secret;
   try {
-    if (standing && record.database !== database) current = await moveTo(context, access, secret, username, { ...record, database });
+    if (standing && record.database !== database) {
+      // As the cache has it, the account that is to go may be the one that was made since.
+      if ((await readAgain(client, standing))?.metadata?.resourceVersion !== standing.metadata?.resourceVersion)
+        return { requeueAfterMs: lookAgainMs };
+      current = await moveTo(context, access, secret, username, { ...record, database });
+    }
     if (!isSettled || !(await worked(context, access, plan, grant))) {
       // An operator that has been replaced without noticing must not bring back what its successor took away.
       if (standing && !(await stillStands(client, standing))) return { requeueAfterMs: lookAgainMs };
@@ -137,9 +142,9 @@ function hasFailed(outcome: Outcome | undefined, entry: AppBinding): boolean {
   return outcome !== undefined && !outcome.ready && !isPassing(outcome.reason) && isDeepStrictEqual(outcome.entry, entry);
 }
 
-async function stillStands(client: KubeClient, { metadata }: Secret): Promise<boolean> {
-  const now = await client.find(secrets, metadata!.name!, { namespace: metadata!.namespace! });
-  return now?.metadata?.uid === metadata!.uid && !now?.metadata?.deletionTimestamp;
+async function stillStands(client: KubeClient, secret: Secret): Promise<boolean> {
+  const found = await readAgain(client, secret);
+  return found?.metadata?.uid === secret.metadata?.uid && !found?.metadata?.deletionTimestamp;
 }
 
 async function worked(context: BindingContext, access: AccessTarget, { target }: BindingPlan, grant: Grant): Promise<boolean> {

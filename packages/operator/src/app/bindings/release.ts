@@ -39,6 +39,9 @@ export async function releaseBinding(context: BindingContext, namespace: string,
     if (inUse && !handedOver) return { requeueAfterMs: lookAtPodsEveryMs };
     const access = accessTarget(caches, target, engine);
     if ('reason' in access) return {};
+    // Another Secret may have followed that the cache has not heard of: the account is then that one's.
+    const found = await readAgain(client, secret);
+    if (found?.metadata?.uid !== secret.metadata?.uid) return {};
     const username = usernameOf(app);
     try {
       await withAccess(access, toChangeAccounts(context), (to) => engine.accounts.revoke(to, { username, database }));
@@ -51,6 +54,11 @@ export async function releaseBinding(context: BindingContext, namespace: string,
   }
   await letGo(client, secret);
   return {};
+}
+
+/** What stands at the name of a Secret, from the server. */
+export function readAgain(client: KubeClient, secret: Secret): Promise<Secret | undefined> {
+  return client.find(secrets, nameOf(secret), { namespace: namespaceOf(secret) });
 }
 
 function isOf(pod: Pod, app: string): boolean {
