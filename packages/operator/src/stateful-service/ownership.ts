@@ -30,6 +30,11 @@ export function isKept(object: KubeObject, service: StatefulService): boolean {
   return own?.[labels.managedBy] === managedBy && own[labels.service] === nameOf(service);
 }
 
+/** Whether it was kept of a service of this name that had another type. */
+export function isOfOtherType(object: KubeObject, service: StatefulService): boolean {
+  return isKept(object, service) && object.metadata?.labels?.[labels.type] !== service.spec.type;
+}
+
 /** The objects at our names that are not ours. */
 export function foreignObjects(service: StatefulService, seen: Observed): Obstacle[] {
   const name = nameOf(service);

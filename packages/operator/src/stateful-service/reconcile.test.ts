@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { PersistentVolumeClaim, Secret } from 'kubernetes-types/core/v1.d.ts';
-import { conditionTypes, findCondition, serviceFinalizer, stalledCondition, type StatefulService } from '@skipper/api';
+import { annotations, conditionTypes, findCondition, serviceFinalizer, stalledCondition, type StatefulService } from '@skipper/api';
 import { engineOf } from '@skipper/engines';
 import { KubeError } from '@skipper/kube';
 import { clientOf, contextOf } from '../context.fixture.ts';
@@ -73,4 +73,30 @@ describe('an object that the server does not take', () => {
     const going = refusal(403, 'Forbidden', 'it is being terminated', [{ reason: 'NamespaceTerminating' }]);
     await expect(pass({ statefulServices: [service] }, { 'create secrets db-credentials': going })).rejects.toBe(going);
   });
+});
+
+describe('the data of a service that goes', () => {
+  const asked = (type: StatefulService['spec']['type'], at: string): StatefulService => ({
+    metadata: {
+      ...metadata,
+      annotations: { [annotations.deleteData]: at },
+      deletionTimestamp: '2026-01-01T00:02:00Z' as never,
+    },
+    spec: { type },
+  });
+  const app = { metadata: { name: 'api', namespace }, spec: { bindings: [{ service: 'db' }] } };
+  const kept = { claims: [claim('Bound')], secrets: [credentials], apps: [app] };
+
+  it('go with it when that was asked for, and out of every app', async () => {
+    const { written } = await pass({ ...kept, statefulServices: [asked('postgres', '2026-01-01T00:01:59.123Z')] });
+    expect(written).toEqual(['patch apps api', 'delete persistentvolumeclaims data-db-0']);
+  });
+
+  it.each([['of a service of another type', asked('mysql', '2026-01-01T00:01:59.123Z')]])(
+    'stay as those %s, with what is bound to them',
+    async (_, service) => {
+      const { written } = await pass({ ...kept, statefulServices: [service] });
+      expect(written).toEqual(['patch statefulservices db']);
+    },
+  );
 });

@@ -15,7 +15,7 @@ import { unbindEveryApp } from '../app/bindings/unbind.ts';
 import type { ReconcilerContext } from '../controller.ts';
 import type { Observed } from './observe.ts';
 import { wantsDataDeleted } from './deletion-request.ts';
-import { isKept } from './ownership.ts';
+import { isKept, isOfOtherType } from './ownership.ts';
 
 /** How long to wait for a delete event before looking again. */
 const lookAgainMs = 5_000;
@@ -30,7 +30,8 @@ export async function tearDown(context: ReconcilerContext, service: StatefulServ
   const { client } = context;
   if (!service.metadata?.finalizers?.includes(serviceFinalizer)) return undefined;
   const namespace = namespaceOf(service);
-  const destroy = wantsDataDeleted(service);
+  // One that was made with the wrong type has never had the data that it found.
+  const destroy = wantsDataDeleted(service) && ![seen.claim, seen.secret].some((object) => object && isOfOtherType(object, service));
   if (destroy) await unbindEveryApp(context, service);
   if (seen.statefulSet && isOwned(seen.statefulSet, service)) {
     await remove(client, statefulSets, seen.statefulSet, namespace);
