@@ -7,8 +7,10 @@ import { nameOf, namespaceOf } from '../ownership.ts';
 /** The deletion itself follows the request that its data go with it within this time, or not at all. */
 const countsMs = 60_000;
 
-export function wantsDataDeleted(service: StatefulService): boolean {
-  return service.metadata?.annotations?.[annotations.deleteData] !== undefined;
+/** Whether a service that goes is to take its data along. What asks for it while it goes counts as well. */
+export function wantsDataDeleted({ metadata }: StatefulService): boolean {
+  const askedAt = Date.parse(`${metadata?.annotations?.[annotations.deleteData]}`);
+  return Date.parse(`${metadata?.deletionTimestamp}`) - askedAt < countsMs;
 }
 
 /**
@@ -17,8 +19,9 @@ export function wantsDataDeleted(service: StatefulService): boolean {
  * @returns ms after which to look again
  */
 export async function forgetDeletionRequest(context: ReconcilerContext, service: StatefulService): Promise<number | undefined> {
-  if (!wantsDataDeleted(service)) return undefined;
-  const age = context.now().getTime() - Date.parse(service.metadata!.annotations![annotations.deleteData]!);
+  const askedAt = service.metadata?.annotations?.[annotations.deleteData];
+  if (askedAt === undefined) return undefined;
+  const age = context.now().getTime() - Date.parse(askedAt);
   // A time that is none, or one to come, is as old as any.
   if (age >= -countsMs && age < countsMs) return countsMs - age;
   const { resourceVersion } = service.metadata!;

@@ -92,11 +92,12 @@ describe('the data of a service that goes', () => {
     expect(written).toEqual(['patch apps api', 'delete persistentvolumeclaims data-db-0']);
   });
 
-  it.each([['of a service of another type', asked('mysql', '2026-01-01T00:01:59.123Z')]])(
-    'stay as those %s, with what is bound to them',
-    async (_, service) => {
-      const { written } = await pass({ ...kept, statefulServices: [service] });
-      expect(written).toEqual(['patch statefulservices db']);
-    },
-  );
+  it.each([
+    ['of a service of another type', asked('mysql', '2026-01-01T00:01:59.123Z')],
+    ['that were asked for long before', asked('postgres', '2026-01-01T00:00:59.000Z')],
+    ['that were asked for at no time', asked('postgres', 'yes')],
+  ])('stay as those %s, with what is bound to them', async (_, service) => {
+    const { written } = await pass({ ...kept, statefulServices: [service] });
+    expect(written).toEqual(['patch statefulservices db']);
+  });
 });

@@ -1,4 +1,5 @@
 import {
+  annotations,
   persistentVolumeClaims,
   secrets,
   serviceFinalizer,
@@ -45,6 +46,9 @@ export async function tearDown(context: ReconcilerContext, service: StatefulServ
     if (claim) return lookAgainMs;
     // Last, so that no failure in between leaves data that nobody has the password of.
     if (secret) await remove(client, secrets, secret, namespace);
+  } else if (service.metadata.annotations?.[annotations.deleteData] !== undefined) {
+    const message = 'Its data were asked to be deleted and are kept: they are of another type, or were asked for long before.';
+    await context.recorder.record(statefulServices, service, 'Warning', 'DataKept', message);
   }
   await releaseService(client, service);
   return undefined;
