@@ -17,6 +17,8 @@ export interface ReconcilerContext {
   processes: boolean;
 }
 
+/** After a look that came too early, or a write that came too late: until the caches have caught up. */
+export const catchUpMs = 200;
 /** Objects of somebody else's send no event when they go: they are looked for again this often. */
 export const lookForFreedNamesMs = 5_000;
 /** Quotas, policies and rights send no event when they change: what was rejected is tried again this often. */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { appConditionTypes, findCondition, type App } from '@skipper/api';
+import { appConditionTypes, findCondition, labels, type App } from '@skipper/api';
 import { KubeError } from '@skipper/kube';
 import { clientOf, contextOf } from '../context.fixture.ts';
 import { reconcileApp } from './reconcile.ts';
@@ -13,5 +13,13 @@ it.each(['Invalid', 'Forbidden'])('says what the server has against its objects,
   const { requeueAfterMs } = await reconcileApp({ ...contextOf({ apps: [app] }, client), outcomes: new Map() }, 'shop', 'api');
   const condition = findCondition(status()?.conditions, appConditionTypes.workloadReady);
   expect(condition).toMatchObject({ status: 'False', reason: 'Rejected', message: 'not like this' });
+  expect(requeueAfterMs).toBeGreaterThan(0);
+});
+
+it('names no part of a service after an environment that the caches have not heard of yet', async () => {
+  const { client, written } = clientOf({ namespaces: [{ metadata: { name: 'shop', labels: { [labels.environment]: 'test' } } }] });
+  const bound: App = { ...app, spec: { ...app.spec, bindings: [{ service: 'db' }] } };
+  const { requeueAfterMs } = await reconcileApp({ ...contextOf({ apps: [bound] }, client), outcomes: new Map() }, 'shop', 'api');
+  expect(written).toEqual([]);
   expect(requeueAfterMs).toBeGreaterThan(0);
 });

@@ -2,10 +2,11 @@ import { appConditionTypes, apps, deployments, ingresses, services, type App, ty
 import type { KubeClient } from '@skipper/kube';
 import { ensure, rejectionOf } from '../apply.ts';
 import { isFalse, isTrue, type Judgement } from '../conditions.ts';
-import { lookForFreedNamesMs, retryRejectedMs, type ReconcilerContext } from '../controller.ts';
+import { catchUpMs, lookForFreedNamesMs, retryRejectedMs, type ReconcilerContext } from '../controller.ts';
 import { isOwned, nameOf, nameProblem, namespaceOf } from '../ownership.ts';
 import { report } from '../status.ts';
 import type { Outcome } from '../work-queue.ts';
+import { awaitsEnvironment } from './bindings/environment.ts';
 import { judgeBindings } from './bindings/judge.ts';
 import type { Outcomes } from './bindings/outcomes.ts';
 import { planBindings } from './bindings/plan.ts';
@@ -27,6 +28,8 @@ export async function reconcileApp(context: AppContext, namespace: string, name:
   const app = context.caches.apps.get(name, namespace);
   // What was made for it is collected by its owner reference.
   if (!app || app.metadata?.deletionTimestamp) return {};
+  // What is said of its bindings is kept to, as what their Secrets say.
+  if (await awaitsEnvironment(context, app)) return { requeueAfterMs: catchUpMs };
   const seen = await observe(context.client, context.caches, app);
   const { findings, requeueAfterMs } = await act(context, app, seen);
   await report(context, apps, app, statusOf(app, findings, context.now()));

@@ -89,3 +89,16 @@ describe('what the caches have not heard of yet', () => {
     expect(revoke).not.toHaveBeenCalled();
   });
 });
+
+describe('an environment that the caches have not heard of yet', () => {
+  const space = { metadata: { name: namespace, labels: { 'skipper.dev/environment': 'test' } } };
+  const known = { ...running, apps: [app()], secrets: [credentials] };
+
+  it('is waited for before a part is named after it, which is kept for ever', async () =>
+    expect(await pass({ known, spaces: [space] })).toEqual({ written: [], requeueAfterMs: 200 }));
+
+  it('does not matter to a part that is named', async () => {
+    const { written } = await pass({ known: { ...known, pods: [], apps: [app({ database: 'orders' })] }, spaces: [space] });
+    expect(written).toEqual(['create secrets api-db-binding']);
+  });
+});

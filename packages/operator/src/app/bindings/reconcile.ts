@@ -5,12 +5,13 @@ import { NoAccountsError, type Grant } from '@skipper/engines';
 import { hasReason, type KubeClient } from '@skipper/kube';
 import { fieldManager } from '../../apply.ts';
 import { look } from '../../caches.ts';
-import { keyOf, lookForFreedNamesMs } from '../../controller.ts';
+import { catchUpMs, keyOf, lookForFreedNamesMs } from '../../controller.ts';
 import { nameOf, namespaceOf } from '../../ownership.ts';
 import { newPassword } from '../../passwords.ts';
 import type { Outcome as Requeue } from '../../work-queue.ts';
 import { withAccess, type AccessTarget } from './access.ts';
 import { toChangeAccounts, toLogIn, withoutSecrets, type BindingContext } from './context.ts';
+import { awaitsEnvironment } from './environment.ts';
 import type { Outcome } from './outcomes.ts';
 import { nameTaken, planBindings, type BindingPlan, type Refusal } from './plan.ts';
 import { letGo, readAgain, releaseBinding } from './release.ts';
@@ -28,9 +29,6 @@ import {
 import { accessTarget } from './target.ts';
 import { variablesOf } from './variables.ts';
 
-/** After a write that came too late: until the caches have caught up. */
-const lookAgainMs = 200;
-
 /**
  * Brings one binding a step nearer to an account that works, or to none when no app wants it. The Secret is written before the
  * account is made, so that no account is ever forgotten; the app is given it once the account has been logged in with.
@@ -46,6 +44,7 @@ export async function reconcileBinding(context: BindingContext, namespace: strin
       outcomes.forget(key);
       return await releaseBinding(context, namespace, appName, service);
     }
+    if (await awaitsEnvironment(context, app)) return { requeueAfterMs: catchUpMs };
     const tell: Tell = (state, given) =>
       outcomes.set(key, { entry: plan.entry, ready: given !== undefined, ...state, ...(given === undefined ? {} : { given }) });
     const standing = plan.secret ?? (plan.refusal ? undefined : await look(client, caches.secrets, secrets, plan.secretName, namespace));
@@ -69,7 +68,7 @@ export async function reconcileBinding(context: BindingContext, namespace: strin
     return await settle(context, app, plan, standing, tell);
   } catch (error) {
     if (context.stopping.aborted) return {};
-    if (hasReason(error, 'Conflict')) return { requeueAfterMs: lookAgainMs };
+    if (hasReason(error, 'Conflict')) return { requeueAfterMs: catchUpMs };
     throw error;
   }
 }
@@ -114,12 +113,12 @@ async function settle(context: BindingContext, app: App, plan: BindingPlan, stan
     if (standing && record.database !== database) {
       // As the cache has it, the account that is to go may be the one that was made since.
       if ((await readAgain(client, standing))?.metadata?.resourceVersion !== standing.metadata?.resourceVersion)
-        return { requeueAfterMs: lookAgainMs };
+        return { requeueAfterMs: catchUpMs };
       current = await moveTo(context, access, secret, username, { ...record, database });
     }
     if (!isSettled || !(await worked(context, access, plan, grant))) {
       // An operator that has been replaced without noticing must not bring back what its successor took away.
-      if (standing && !(await stillStands(client, standing))) return { requeueAfterMs: lookAgainMs };
+      if (standing && !(await stillStands(client, standing))) return { requeueAfterMs: catchUpMs };
       await withAccess(access, toChangeAccounts(context), (to) => plan.target!.engine.accounts.grant(to, grant));
       await withAccess(access, toLogIn(context), (to) => plan.target!.engine.accounts.verify(to, grant));
     }
