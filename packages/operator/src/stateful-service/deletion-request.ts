@@ -7,10 +7,13 @@ import { nameOf, namespaceOf } from '../ownership.ts';
 /** The deletion itself follows the request that its data go with it within this time, or not at all. */
 const countsMs = 60_000;
 
+/** A request that nobody took back counts no longer than this: longer than the clocks of who asks and of the server differ. */
+const lapsesMs = 3_600_000;
+
 /** Whether a service that goes is to take its data along. What asks for it while it goes counts as well. */
 export function wantsDataDeleted({ metadata }: StatefulService): boolean {
   const askedAt = Date.parse(`${metadata?.annotations?.[annotations.deleteData]}`);
-  return Date.parse(`${metadata?.deletionTimestamp}`) - askedAt < countsMs;
+  return Date.parse(`${metadata?.deletionTimestamp}`) - askedAt < lapsesMs;
 }
 
 /**

@@ -92,9 +92,14 @@ describe('the data of a service that goes', () => {
     expect(written).toEqual(['patch apps api', 'delete persistentvolumeclaims data-db-0']);
   });
 
+  it('go with it though the clock of who asked is slow', async () => {
+    const { written } = await pass({ ...kept, statefulServices: [asked('postgres', '2026-01-01T00:00:00.000Z')] });
+    expect(written).toContain('delete persistentvolumeclaims data-db-0');
+  });
+
   it.each([
     ['of a service of another type', asked('mysql', '2026-01-01T00:01:59.123Z')],
-    ['that were asked for long before', asked('postgres', '2026-01-01T00:00:59.000Z')],
+    ['that were asked for long before', asked('postgres', '2025-12-31T23:01:59.000Z')],
     ['that were asked for at no time', asked('postgres', 'yes')],
   ])('stay as those %s, with what is bound to them', async (_, service) => {
     const { written } = await pass({ ...kept, statefulServices: [service] });
