@@ -238,6 +238,19 @@ describe('an app', () => {
   it.each([
     ['neither image nor command', { image: undefined, command: undefined }],
     ['a host without a port', { host: 'a.test', port: undefined }],
+  ])('is refused with %s', async (_, spec) => {
+    const { minor } = JSON.parse((await cluster.client.raw('GET', '/version')).body) as { minor: string };
+    if (Number.parseInt(minor, 10) >= 29) {
+      await expect(addApp('odd', [], spec)).rejects.toMatchObject({ code: 422 });
+    } else {
+      // Such a server is not given the rules over several fields: the operator says what is wrong.
+      await addApp('odd', [], spec);
+      await untilApp('odd', appConditionTypes.ready, 'False', 'InvalidSpec');
+      await removeApp('odd');
+    }
+  });
+
+  it.each([
     ['a prefix in small letters', { bindings: [{ service: 'db', prefix: 'db' }] }],
     ['two bindings to one service', { bindings: [{ service: 'db' }, { service: 'db', prefix: 'PG' }] }],
   ])('is refused with %s', async (_, spec) => {
