@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { administrator, type Grant, type ServiceAccess } from '../engine.ts';
 import { engines } from '../catalog.ts';
 import type { Account } from './drivers/driver.ts';
@@ -202,17 +202,28 @@ describe.each(tested)('accounts of $type', ({ engine, accounts, driver, startMs 
     });
   });
 
-  it.each((driver.obstacles ?? []).map((obstacle, at) => ({ ...obstacle, at })))(
-    'works on a part for which its account set $name',
-    async ({ apply, at: number }) => {
-      const stubborn: Grant = { database: `stubborn_${number}`, username: 'stubborn', password: 'stubborn' };
+  describe.each((driver.obstacles ?? []).map((obstacle, at) => ({ ...obstacle, at })))('despite $name', ({ apply, at: number }) => {
+    const stubborn: Grant = { database: `stubborn_${number}`, username: 'stubborn', password: 'stubborn' };
+    const successor: Grant = { ...stubborn, username: 'successor' };
+    beforeEach(async () => {
+      await accounts.grant(access, theirs);
       await accounts.grant(access, stubborn);
-      await apply(at(stubborn));
-      await accounts.grant(access, { ...stubborn, username: 'successor' });
+      await apply(at(stubborn), at(theirs));
+    });
+    afterEach(async () => {
       await accounts.revoke(access, stubborn);
-      await accounts.revoke(access, { ...stubborn, username: 'successor' });
-    },
-  );
+      await accounts.revoke(access, successor);
+    });
+
+    it('sets the account right', () => accounts.grant(access, stubborn));
+    it('hands its part on', () => accounts.grant(access, successor));
+    it('removes the account', () => accounts.revoke(access, stubborn));
+    it('serves others', async () => {
+      await accounts.grant(access, theirs);
+      await accounts.verify(access, theirs);
+      await accounts.revoke(access, theirs);
+    });
+  });
 
   describe('isolation', () => {
     const everything = driver.widenings[0];

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { administrator, type Accounts, type Grant, type ServiceAccess } from '../engine.ts';
 import { defaultDatabaseName, refusesDatabaseName, type DatabaseNames } from '../database-names.ts';
 import { nativePasswordHash } from './password.ts';
@@ -6,8 +7,7 @@ import { withSession, type Query } from './session.ts';
 
 /** The server's own limits: of MySQL, where they are narrower than MariaDB's. */
 const usernameLimit = 32;
-/** Name of the lock that lets one caller at a time change accounts, and how long it is waited for, in seconds. */
-const accountsLock = 'skipper_accounts';
+/** How long the lock that lets one caller at a time change accounts is waited for, in seconds. */
 const lockTimeout = 60;
 /** `ER_NO_SUCH_THREAD`: a session that has ended meanwhile. */
 const noSuchSession = 1094;
@@ -49,11 +49,14 @@ function alone(access: ServiceAccess, work: (query: Query) => Promise<void>): Pr
   return withSession(access, { user, password }, async (query) => {
     // Settings of the server that would change what quoted names and strings mean.
     await query("SET SESSION sql_mode = ''");
-    const [answer] = await query(`SELECT GET_LOCK(${literal(accountsLock)}, ${lockTimeout}) AS locked`);
+    const [answer] = await query(`SELECT GET_LOCK(${literal(accountsLock(password))}, ${lockTimeout}) AS locked`);
     if (Number(answer?.['locked']) !== 1) throw new Error('Another change of accounts has not ended yet.');
     await work(query);
   });
 }
+
+/** The lock's name: a secret, because every user may hold any lock that it knows the name of. */
+const accountsLock = (password: string): string => `skipper_${createHmac('sha256', password).update('accounts').digest('hex').slice(0, 40)}`;
 
 async function setAccount(query: Query, { username, password, database }: Grant): Promise<void> {
   const account = `${literal(username)}@'%'`;

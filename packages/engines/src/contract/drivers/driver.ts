@@ -41,8 +41,8 @@ export interface AccountsDriver {
   isRefusal(error: unknown): boolean;
   /** Makes the server log as much as it can, for a test that looks for secrets there. */
   logEverything?(administrator: Account): Promise<void>;
-  /** Ways for an account to keep the administrator from working in its part, where there are any. */
-  readonly obstacles?: readonly { name: string; apply(account: Account): Promise<unknown> }[];
+  /** Ways for an account to keep the administrator from working on its part or for others, where there are any. */
+  readonly obstacles?: readonly { name: string; apply(account: Account, other: Account): Promise<unknown> }[];
   /** Removes an account by hand. */
   drop(administrator: Account, account: Account): Promise<void>;
 }

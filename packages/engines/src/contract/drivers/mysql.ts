@@ -180,6 +180,16 @@ const accounts: AccountsDriver = {
       opens: 'reads',
     },
   ],
+  obstacles: [
+    {
+      name: 'a lock of the name that everybody could know',
+      apply: async (account) => {
+        const client = await mysql.createConnection(parts(account));
+        client.on('error', () => undefined);
+        await client.query("SELECT GET_LOCK('skipper_accounts', 0)");
+      },
+    },
+  ],
   isRefusal: (error) => refusals.includes(String((error as { code?: unknown }).code)),
   drop: async (admin, { username }) => {
     await run(admin, `DROP USER '${username}'@'%'`);
