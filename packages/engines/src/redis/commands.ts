@@ -31,8 +31,17 @@ const withoutKeys = {
   account: ['acl|whoami', 'acl|cat', 'acl|genpass'],
 };
 
-/** Sorting by other keys, which can be anybody's, is open to those alone who may read all keys; the server itself sees to it. */
-const checkedByTheServer = ['sort', 'sort_ro'];
+/**
+ * Whose keys the server finds by a function of its own, whatever it says of them. Sorting by other keys, which can be anybody's, is open to
+ * those alone who may read all keys. Older servers look for the first word "STREAMS", and then hold that or an option's against the prefix.
+ */
+const checkedByTheServer = ['sort', 'sort_ro', 'xread', 'xreadgroup'];
+
+/**
+ * Of several STORE the last one counts, and servers before 7.2.16, 7.4.11 and 8.2.9 check the first. Those that look for the last say that
+ * what they say of the keys is incomplete. https://github.com/redis/redis/pull/15478
+ */
+const storingLast = ['georadius', 'georadiusbymember'];
 
 /**
  * Those of vector sets name one key and touch no other. They are part of Redis 8 and yet flagged as a module's, as no other command of this
@@ -52,13 +61,17 @@ export function commandsForApps(answer: unknown): string[] {
     if (named.has(command.name)) return [command.name];
     if (command.subcommands.length > 0) return command.subcommands.flatMap(allowed);
     const reachesTooFar = command.flags.includes('module') || command.categories.some((name) => name === '@admin' || name === '@dangerous');
-    return !reachesTooFar && keysAreKnown(command) ? [command.name] : [];
+    return !reachesTooFar && (storingLast.includes(command.name) ? isIncomplete(command) : keysAreKnown(command)) ? [command.name] : [];
   };
   return (answer as unknown[][]).map(readCommand).flatMap(allowed).sort();
 }
 
-function keysAreKnown({ keys }: Command): boolean {
-  return keys.length > 0 && keys.every(({ flags, begin }) => begin !== 'unknown' && !flags.includes('incomplete'));
+function keysAreKnown(command: Command): boolean {
+  return command.keys.length > 0 && command.keys.every(({ begin }) => begin !== 'unknown') && !isIncomplete(command);
+}
+
+function isIncomplete({ keys }: Command): boolean {
+  return keys.some(({ flags }) => flags.includes('incomplete'));
 }
 
 function readCommand(entry: unknown[]): Command {

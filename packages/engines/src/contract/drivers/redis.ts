@@ -65,6 +65,8 @@ const commands = `
   MOVE theirs:kept 3
   SORT mine:list STORE theirs:sorted
   LMOVE mine:list theirs:list LEFT LEFT
+  GEORADIUS mine:g 0 0 1 m STORE mine:near STORE theirs:g
+  GEORADIUSBYMEMBER mine:g x 1 m STORE mine:near STORE theirs:g
   GEOSEARCHSTORE theirs:g mine:g FROMLONLAT 0 0 BYRADIUS 1 m
   KEYS *
   SCAN 0
