@@ -23,8 +23,8 @@ export const indexPrefix = (database: string): string => `${database}-`;
 const clusterPermissions = ['cluster_composite_ops', 'cluster:monitor/main'];
 
 /**
- * All that an index's owner does, but for shrink, split and clone, which take what another index holds, and for making and removing
- * aliases: the plugin checks the index alone, and an app could give it a name that is another app's.
+ * All that an index's owner does, but for shrink, split and clone, which take what another index holds, for making and removing aliases,
+ * and for rolling over: the plugin checks the index or the alias alone that it begins with, and what is made of it could be another app's.
  */
 const indexPermissions = [
   'crud',
@@ -37,7 +37,7 @@ const indexPermissions = [
   ...['analyze', 'auto_create', 'block/*', 'cache/clear*', 'close*', 'delete', 'exists*', 'flush*', 'forcemerge*', 'get*'].map(
     (action) => `indices:admin/${action}`,
   ),
-  ...['mapping/*', 'mappings/*', 'open*', 'refresh*', 'rollover', 'settings/*', 'types/exists', 'validate/query*'].map(
+  ...['mapping/*', 'mappings/*', 'open*', 'refresh*', 'settings/*', 'types/exists', 'validate/query*'].map(
     (action) => `indices:admin/${action}`,
   ),
 ];
