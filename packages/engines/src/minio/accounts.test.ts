@@ -1,10 +1,12 @@
 import { dirname } from 'node:path';
 import {
   DeleteBucketCommand,
+  DeleteObjectCommand,
   GetObjectCommand,
   ListBucketsCommand,
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
+  PutBucketPolicyCommand,
   PutObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
@@ -190,6 +192,23 @@ describe.each(servers)('accounts on %s', (_name, folder) => {
     for (const { password } of [mine, theirs]) expect(pod.output).not.toContain(password);
   });
 
+  if (folder !== '')
+    it('closes a bucket that its app opened to everybody', async () => {
+      const leaving: Grant = { database: 'opened', username: 'opened', password: 'Opened0123456789' };
+      const everybody = { Effect: 'Allow', Principal: { AWS: ['*'] }, Action: ['s3:*'], Resource: ['arn:aws:s3:::opened/*'] };
+      const reads = async (): Promise<boolean> => (await fetch(`http://${pod.ip}:9000/opened/a`)).ok;
+      await grant(access, leaving);
+      await put(client(leaving), 'opened', 'a', 'left behind');
+      const Policy = JSON.stringify({ Version: '2012-10-17', Statement: [everybody] });
+      await client(leaving).send(new PutBucketPolicyCommand({ Bucket: 'opened', Policy }));
+      expect(await reads()).toBe(true);
+      await revoke(access, leaving);
+      expect(await reads()).toBe(false);
+      await revoke(access, leaving);
+      await root.send(new DeleteObjectCommand({ Bucket: 'opened', Key: 'a' }));
+      await root.send(new DeleteBucketCommand({ Bucket: 'opened' }));
+      await revoke(access, leaving);
+    });
   if (folder !== '')
     it('ends keys that were made of an old password', async () => {
       const temporary = await assumeRole(pod.ip, mine);

@@ -36,10 +36,14 @@ export const minioAccounts: Accounts = {
     await client.s3(trial, { method: 'DELETE', query: { uploadId } });
   },
 
-  async revoke(access, { username }) {
+  async revoke(access, { username, database }) {
     requireAppUser(username);
     const client = await signIn(access, access.administrator);
     await removeUser(client, username);
+    // The bucket may be open to everybody by the app's own policy, which the next app would not know of. The object store has none.
+    await allowing(['NoSuchBucket', 'NoSuchBucketPolicy', 'NotImplemented'], () =>
+      client.s3(`/${database}`, { method: 'DELETE', query: { policy: '' } }),
+    );
     // In use when somebody gave it to another user by hand: then it is theirs to remove.
     await allowing(['XMinioAdminNoSuchPolicy', 'XMinioIAMPolicyInUse'], () =>
       client.admin('remove-canned-policy', { method: 'DELETE', query: { name: policyOf(username) } }),
