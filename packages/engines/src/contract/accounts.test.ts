@@ -203,9 +203,12 @@ describe.each(tested)('accounts of $type', ({ engine, accounts, driver, startMs 
   });
 
   describe.each((driver.obstacles ?? []).map((obstacle, at) => ({ ...obstacle, at })))('despite $name', ({ apply, at: number }) => {
-    const stubborn: Grant = { database: `stubborn_${number}`, username: 'stubborn', password: 'stubborn' };
+    const stubborn: Grant = { database: '', username: 'stubborn', password: 'stubborn' };
     const successor: Grant = { ...stubborn, username: 'successor' };
+    let times = 0;
     beforeEach(async () => {
+      // Some keep the account itself from working there as well.
+      stubborn.database = successor.database = `stubborn_${number}_${(times += 1)}`;
       await accounts.grant(access, theirs);
       await accounts.grant(access, stubborn);
       await apply(at(stubborn), at(theirs));

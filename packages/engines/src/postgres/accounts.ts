@@ -2,11 +2,15 @@ import type { Client } from 'pg';
 import { administrator, type Accounts, type ServiceAccess } from '../engine.ts';
 import { defaultDatabaseName, refusesDatabaseName, type DatabaseNames } from '../database-names.ts';
 import { databasesWithTracesOf, keeper, leaveDatabase, leaveOtherDatabases, makeDatabase, ownDatabase } from './database.ts';
-import { endSessions, roleExists, setRole } from './role.ts';
+import { despiteSessions, endSessions, revokeSharedRights, roleExists, setRole, shutOut } from './role.ts';
 import { asAdministrator, asAdministratorIn, column, id, withSession } from './session.ts';
 
 /** Any number: the key of the lock that lets one caller at a time change rights, which PostgreSQL would refuse to do side by side. */
 const accountsLock = 5_479_274;
+
+/** Whoever is about to give the role a right. */
+const holdingRole = `pid IN (SELECT pid FROM pg_locks l JOIN pg_roles r ON r.oid = l.objid
+  WHERE l.classid = 'pg_authid'::regclass AND rolname = $1)`;
 
 const names: DatabaseNames = {
   what: 'a database of PostgreSQL',
@@ -43,15 +47,16 @@ export const postgresAccounts: Accounts = {
     await alone(access, async (client) => {
       if (!(await roleExists(client, username))) return;
       if (!(await roleExists(client, keeper))) await client.query(`CREATE ROLE ${id(keeper)}`);
-      await client.query(`ALTER ROLE ${id(username)} NOLOGIN PASSWORD NULL`);
-      await endSessions(client, 'usename = $1', [username]);
-      for (const database of await databasesWithTracesOf(client, username)) {
-        // Its owner may have closed it to everybody.
-        await client.query(`ALTER DATABASE ${id(database)} ALLOW_CONNECTIONS true`);
-        await asAdministratorIn(client, access, database, (inside) => leaveDatabase(inside, username));
-      }
+      await shutOut(client, username);
+      await revokeSharedRights(client, username);
+      for (const database of await databasesWithTracesOf(client, username))
+        await despiteSessions(client, 'datname = $1', [database], async () => {
+          // Its owner may have closed it to everybody.
+          await client.query(`ALTER DATABASE ${id(database)} ALLOW_CONNECTIONS true`);
+          await asAdministratorIn(client, access, database, (inside) => leaveDatabase(inside, username));
+        });
       await leaveDatabase(client, username);
-      await client.query(`DROP ROLE ${id(username)}`);
+      await despiteSessions(client, holdingRole, [username], () => client.query(`DROP ROLE ${id(username)}`));
     });
   },
 };

@@ -1,4 +1,5 @@
 import type { Client } from 'pg';
+import { despiteSessions } from './role.ts';
 import { column, id, inTransaction } from './session.ts';
 
 /**
@@ -15,7 +16,9 @@ export async function makeDatabase(client: Client, database: string): Promise<vo
   // Every role could connect to a new database at first.
   if (exists.length === 0) await client.query(`CREATE DATABASE ${id(database)} TEMPLATE template0 ALLOW_CONNECTIONS false`);
   await closeDatabases(client);
-  await client.query(`ALTER DATABASE ${id(database)} ALLOW_CONNECTIONS true CONNECTION LIMIT -1`);
+  await despiteSessions(client, 'datname = $1', [database], () =>
+    client.query(`ALTER DATABASE ${id(database)} ALLOW_CONNECTIONS true CONNECTION LIMIT -1`),
+  );
 }
 
 /** Keeps every role out of the databases that it has no right of its own on: PUBLIC may connect to each unless told otherwise. */
@@ -25,7 +28,10 @@ async function closeDatabases(client: Client): Promise<void> {
     `SELECT datname FROM pg_database WHERE datname <> 'template0'
        AND EXISTS (SELECT FROM aclexplode(COALESCE(datacl, acldefault('d', datdba))) WHERE grantee = 0)`,
   );
-  for (const database of open) await client.query(`REVOKE ALL ON DATABASE ${id(database)} FROM PUBLIC CASCADE`);
+  for (const database of open)
+    await despiteSessions(client, 'datname = $1', [database], () =>
+      client.query(`REVOKE ALL ON DATABASE ${id(database)} FROM PUBLIC CASCADE`),
+    );
 }
 
 /** Databases of the role's besides `database` go to the administrator: an owner may always connect. */

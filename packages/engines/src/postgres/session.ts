@@ -29,6 +29,7 @@ function administratorOptions(serverVersion: number): string {
     statement_timeout: queryTimeoutMs,
     lock_timeout: connectTimeoutMs,
     idle_in_transaction_session_timeout: 0,
+    idle_session_timeout: 0,
     ...(serverVersion >= transactionTimeoutSince ? { transaction_timeout: 0 } : {}),
   };
   return Object.entries(settings)

@@ -21,12 +21,22 @@ const parts = ({ username, host, port, password, database }: Account): pg.Client
   database,
 });
 
+type Obstacle = NonNullable<AccountsDriver['obstacles']>[number];
+
 const run = (account: Account, ...statements: string[]) =>
   withPostgres(parts(account), async (client) => {
     let result;
     for (const statement of statements) result = await client.query(statement);
     return result!;
   });
+
+/** Leaves a transaction open, until the server ends its session. */
+async function holding(account: Account, ...statements: string[]): Promise<void> {
+  const client = new pg.Client(parts(account));
+  client.on('error', () => undefined);
+  await client.connect();
+  for (const statement of ['BEGIN', ...statements]) await client.query(statement);
+}
 
 /** An attack that is a statement in the attacker's own database. */
 const statement = (name: string, text: (attacker: Account, victim: Account) => string): Attack => ({
@@ -163,12 +173,35 @@ const accounts: AccountsDriver = {
     ['a library that is not there', 'local_preload_libraries', 'nothing'],
     ['an end to transactions', 'transaction_timeout', '1ms'],
     ['an end to idle transactions', 'idle_in_transaction_session_timeout', '1ms'],
+    ['an end to idle sessions', 'idle_session_timeout', '1ms'],
     ['an end to statements', 'statement_timeout', '1ms'],
     ['schemas of its own', 'search_path', 'public'],
-  ].map(([name, setting, value]) => ({
-    name: name!,
-    apply: (account) => run(account, `ALTER DATABASE ${account.database} SET ${setting} = '${value}'`),
-  })),
+  ]
+    .map(([name, setting, value]): Obstacle => ({
+      name: name!,
+      apply: (account) => run(account, `ALTER DATABASE ${account.database} SET ${setting} = '${value}'`),
+    }))
+    .concat([
+      { name: 'a change of its role without an end', apply: (account) => holding(account, "ALTER ROLE CURRENT_USER PASSWORD 'other'") },
+      {
+        name: 'a change of its database without an end',
+        apply: async (account, { username }) => {
+          await run(account, `GRANT CONNECT ON DATABASE ${account.database} TO PUBLIC, ${username}`);
+          await holding(account, `ALTER DATABASE ${account.database} CONNECTION LIMIT 7`);
+        },
+      },
+      {
+        name: "a lock on a table that names the other's role",
+        apply: async (account, { username }) => {
+          await run(account, 'CREATE TABLE shared (value text)', `CREATE POLICY theirs ON shared TO ${username}`);
+          await holding(account, 'LOCK TABLE shared');
+        },
+      },
+      {
+        name: "a right for the other's role without an end",
+        apply: (account, { username }) => holding(account, 'CREATE TABLE shared (value text)', `GRANT SELECT ON shared TO ${username}`),
+      },
+    ]),
   isRefusal: (error) => (error as { code?: unknown }).code === noRight,
   logEverything: async (admin) => {
     await run(
