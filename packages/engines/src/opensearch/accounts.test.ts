@@ -54,11 +54,8 @@ describe('a grant', () => {
     ])
       expect(cluster).not.toContain(tooMuch);
     const actions = (role['index_permissions'] as { allowed_actions: string[] }[])[0]!.allowed_actions;
-    for (const tooMuch of [
-      ...['*', 'indices:*', 'indices_all', 'manage'],
-      ...['*', 'resize', 'shrink', 'rollover'].map((action) => `indices:admin/${action}`),
-    ])
-      expect(actions).not.toContain(tooMuch);
+    const ofIndices = ['*', 'resize', 'shrink', 'rollover'].map((action) => `indices:admin/${action}`);
+    for (const tooMuch of ['*', 'indices:*', 'indices_all', 'manage', ...ofIndices]) expect(actions).not.toContain(tooMuch);
     const ofAliases = actions.filter((action) => action.includes('alias'));
     expect(ofAliases).toEqual(['indices:admin/aliases/get', 'indices:admin/aliases/exists']);
   });
