@@ -1,13 +1,15 @@
 import type { Client } from 'pg';
 import { administrator, type Accounts, type ServiceAccess } from '../engine.ts';
 import { defaultDatabaseName, refusesDatabaseName, type DatabaseNames } from '../database-names.ts';
-import { databasesWithTracesOf, keeper, leaveDatabase, leaveOtherDatabases, makeDatabase, ownDatabase } from './database.ts';
+import { databasesOf, databasesWithTracesOf, keeper, leaveDatabase, leaveOtherDatabases, makeDatabase, ownDatabase } from './database.ts';
 import { despiteSessions, endSessions, revokeSharedRights, roleExists, setRole, shutOut } from './role.ts';
 import { asAdministrator, asAdministratorIn, column, id, withSession } from './session.ts';
 
 /** Any number: the key of the lock that lets one caller at a time change rights, which PostgreSQL would refuse to do side by side. */
 const accountsLock = 5_479_274;
 
+/** Sessions of those whom an app can have let in. */
+const isAnApps = 'usesysid IN (SELECT oid FROM pg_roles WHERE NOT rolsuper)';
 /** Whoever is about to give the role a right. */
 const holdingRole = `pid IN (SELECT pid FROM pg_locks l JOIN pg_roles r ON r.oid = l.objid
   WHERE l.classid = 'pg_authid'::regclass AND rolname = $1)`;
@@ -30,16 +32,30 @@ export const postgresAccounts: Accounts = {
       await makeDatabase(client, database);
       await leaveOtherDatabases(client, username, database);
       await setRole(client, username, password, database);
-      const former = await asAdministratorIn(client, access, database, (inside) => ownDatabase(inside, username, database));
-      if (former !== undefined) await endSessions(client, 'usename = $1 AND datname = $2', [former, database]);
+      const ofOthers = `datname = $1 AND usename <> $2 AND ${isAnApps}`;
+      const wasAnothers = await despiteSessions(client, ofOthers, [database, username], () =>
+        asAdministratorIn(client, access, database, (inside) => ownDatabase(inside, username, database)),
+      );
+      if (wasAnothers) await endSessions(client, ofOthers, [database, username]);
     });
   },
 
   async verify(access, { database, username, password }) {
-    const owner = await withSession(access, { user: username, password, database }, (client) =>
-      column(client, 'SELECT rolname FROM pg_database JOIN pg_roles r ON r.oid = datdba WHERE datname = current_database()'),
-    );
-    if (owner[0] !== username) throw new Error(`Database "${database}" does not belong to the role "${username}".`);
+    const login = { user: username, password, database, options: '-c search_path=pg_catalog' };
+    await withSession(access, login, async (client) => {
+      const [owner] = await column(
+        client,
+        'SELECT rolname FROM pg_database JOIN pg_roles r ON r.oid = datdba WHERE datname = current_database()',
+      );
+      if (owner !== username) throw new Error(`Database "${database}" does not belong to the role "${username}".`);
+      // Every role may connect to what the administrator has made since. Whom another app lets in is its own affair.
+      const [open] = await column(
+        client,
+        `SELECT datname FROM pg_database d JOIN pg_roles r ON r.oid = datdba
+           WHERE rolsuper AND datallowconn AND has_database_privilege(d.oid, 'CONNECT')`,
+      );
+      if (open !== undefined) throw new Error(`The role "${username}" may connect to the database "${open}", which is not its own.`);
+    });
   },
 
   async revoke(access, { username }) {
@@ -48,6 +64,7 @@ export const postgresAccounts: Accounts = {
       if (!(await roleExists(client, username))) return;
       if (!(await roleExists(client, keeper))) await client.query(`CREATE ROLE ${id(keeper)}`);
       await shutOut(client, username);
+      const databases = await databasesOf(client, username);
       await revokeSharedRights(client, username);
       for (const database of await databasesWithTracesOf(client, username))
         await despiteSessions(client, 'datname = $1', [database], async () => {
@@ -56,6 +73,7 @@ export const postgresAccounts: Accounts = {
           await asAdministratorIn(client, access, database, (inside) => leaveDatabase(inside, username));
         });
       await leaveDatabase(client, username);
+      await endSessions(client, `datname = ANY ($1) AND ${isAnApps}`, [databases]);
       await despiteSessions(client, holdingRole, [username], () => client.query(`DROP ROLE ${id(username)}`));
     });
   },

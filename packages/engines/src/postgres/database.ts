@@ -37,14 +37,26 @@ async function closeDatabases(client: Client): Promise<void> {
 /** Databases of the role's besides `database` go to the administrator: an owner may always connect. */
 export async function leaveOtherDatabases(client: Client, role: string, database: string): Promise<void> {
   const others = (await databasesOf(client, role)).filter((name) => name !== database);
-  for (const other of others) await client.query(`ALTER DATABASE ${id(other)} OWNER TO CURRENT_USER`);
+  for (const other of others) await handOver(client, other, 'CURRENT_USER');
+}
+
+/** Gives the database to another owner, closed to all whom the one before has let in. @param owner as statements name it */
+async function handOver(client: Client, database: string, owner: string): Promise<void> {
+  await client.query(`ALTER DATABASE ${id(database)} OWNER TO ${owner}`);
+  const grantees = await column(
+    client,
+    `SELECT DISTINCT COALESCE(quote_ident(rolname), 'PUBLIC') FROM pg_database CROSS JOIN aclexplode(datacl) a
+       LEFT JOIN pg_roles r ON r.oid = a.grantee WHERE datname = $1 AND rolsuper IS NOT TRUE`,
+    [database],
+  );
+  if (grantees.length > 0) await client.query(`REVOKE ALL ON DATABASE ${id(database)} FROM ${grantees.join(', ')} CASCADE`);
 }
 
 /**
  * Gives the database that `client` is connected to, and all that the app before left in it, to `role`.
- * @returns the role that owned it before, when that was another app's.
+ * @returns whether it was another's before.
  */
-export function ownDatabase(client: Client, role: string, database: string): Promise<string | undefined> {
+export function ownDatabase(client: Client, role: string, database: string): Promise<boolean> {
   return inTransaction(client, async () => {
     const [former] = await column(
       client,
@@ -52,12 +64,13 @@ export function ownDatabase(client: Client, role: string, database: string): Pro
       [database, role],
     );
     for (const owner of [keeper, ...(former === undefined ? [] : [former])]) await reassign(client, owner, role);
-    await client.query(`ALTER DATABASE ${id(database)} OWNER TO ${id(role)}`);
+    const isAnothers = !(await databasesOf(client, role)).includes(database);
+    if (isAnothers) await handOver(client, database, id(role));
     await client.query(`GRANT ALL ON DATABASE ${id(database)} TO ${id(role)}`);
     await ownPublicSchema(client);
     await ownAdministratorsObjects(client, role);
     await revokeSystemFunctions(client, role);
-    return former;
+    return isAnothers;
   });
 }
 
@@ -139,12 +152,13 @@ export function leaveDatabase(client: Client, role: string): Promise<void> {
   return inTransaction(client, async () => {
     const databases = await databasesOf(client, role);
     await client.query(`REASSIGN OWNED BY ${id(role)} TO ${id(keeper)}`);
-    for (const database of databases) await client.query(`ALTER DATABASE ${id(database)} OWNER TO CURRENT_USER`);
+    for (const database of databases) await handOver(client, database, 'CURRENT_USER');
     // Nothing is the role's any more: this takes its rights alone.
     await client.query(`DROP OWNED BY ${id(role)}`);
   });
 }
 
-function databasesOf(client: Client, role: string): Promise<string[]> {
+/** Every database that the role owns. */
+export function databasesOf(client: Client, role: string): Promise<string[]> {
   return column(client, 'SELECT datname FROM pg_database JOIN pg_roles r ON r.oid = datdba WHERE rolname = $1', [role]);
 }
