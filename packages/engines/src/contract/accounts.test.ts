@@ -106,6 +106,18 @@ describe.each(tested)('accounts of $type', ({ engine, accounts, driver, startMs 
       await accounts.grant(access, mine);
       await accounts.verify(access, mine);
     });
+    it('ends the sessions of a password that it replaces, and no others', async () => {
+      await accounts.grant(access, mine);
+      const ended = await driver.hold(at(mine));
+      let lasts = true;
+      const end = ended().then(() => (lasts = false));
+      await accounts.grant(access, mine);
+      await accounts.verify(access, mine);
+      expect(lasts).toBe(true);
+      await accounts.grant(access, { ...mine, password: 'another' });
+      await end;
+      await accounts.grant(access, mine);
+    });
     it('makes an account that was dropped by hand again, and verify tells of it before', async () => {
       await driver.write(at(mine), 'kept');
       await driver.drop(admin(), at(mine));

@@ -9,6 +9,8 @@ import { withSession, type Query } from './session.ts';
 const usernameLimit = 32;
 /** How long the lock that lets one caller at a time change accounts is waited for, in seconds. */
 const lockTimeout = 60;
+/** `ER_ACCESS_DENIED_ERROR`: a wrong password. */
+const accessDenied = 1045;
 /** `ER_NO_SUCH_THREAD`: a session that has ended meanwhile. */
 const noSuchSession = 1094;
 
@@ -28,6 +30,8 @@ export const mysqlAccounts: Accounts = {
     requireAppUser(grant.username);
     await alone(access, async (query) => {
       await query(`CREATE DATABASE IF NOT EXISTS ${identifier(grant.database)}`);
+      // Who logged in with the password before goes with the user.
+      if (await isRefused(access, grant)) await dropAccounts(query, grant.username);
       await setAccount(query, grant);
     });
   },
@@ -56,7 +60,12 @@ function alone(access: ServiceAccess, work: (query: Query) => Promise<void>): Pr
 }
 
 /** The lock's name: a secret, because every user may hold any lock that it knows the name of. */
-const accountsLock = (password: string): string => `skipper_${createHmac('sha256', password).update('accounts').digest('hex').slice(0, 40)}`;
+const accountsLock = (password: string): string =>
+  `skipper_${createHmac('sha256', password).update('accounts').digest('hex').slice(0, 40)}`;
+
+async function isRefused(access: ServiceAccess, { username: user, password }: Grant): Promise<boolean> {
+  return withSession(access, { user, password }, async () => false).catch((error: { errno?: number }) => error.errno === accessDenied);
+}
 
 async function setAccount(query: Query, { username, password, database }: Grant): Promise<void> {
   const account = `${literal(username)}@'%'`;

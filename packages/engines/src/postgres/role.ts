@@ -1,6 +1,6 @@
 import type { Client } from 'pg';
 import { column, id } from './session.ts';
-import { scramVerifier } from './scram.ts';
+import { saltOf, scramVerifier } from './scram.ts';
 
 /** Versions as `server_version_num` has them. */
 const parametersHaveRights = 150_000;
@@ -16,6 +16,8 @@ export async function roleExists(client: Client, role: string): Promise<boolean>
 /** Makes the role or sets it right: it can log in with this password, is no one else, and may do nothing outside `database`. */
 export async function setRole(client: Client, role: string, password: string, database: string): Promise<void> {
   if (!(await roleExists(client, role))) await client.query(`CREATE ROLE ${id(role)}`);
+  // Who logged in with the password before stays connected otherwise.
+  if (!(await hasPassword(client, role, password))) await shutOut(client, role);
   const wasWidened = await isWidened(client, role);
   await despiteSessions(client, 'usename = $1', [role], () =>
     client.query(
@@ -27,6 +29,11 @@ export async function setRole(client: Client, role: string, password: string, da
   await revokeSharedRights(client, role, database);
   // A session keeps what it became while it was allowed to.
   await endSessions(client, wasWidened ? 'usename = $1' : 'usename = $1 AND datname <> $2', wasWidened ? [role] : [role, database]);
+}
+
+async function hasPassword(client: Client, role: string, password: string): Promise<boolean> {
+  const [verifier] = await column(client, 'SELECT rolpassword FROM pg_authid WHERE rolname = $1', [role]);
+  return verifier === scramVerifier(password, saltOf(verifier));
 }
 
 /** Ends the role's sessions and lets it log in no more. */

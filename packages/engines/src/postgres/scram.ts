@@ -14,3 +14,9 @@ export function scramVerifier(password: string, salt = randomBytes(saltBytes)): 
   const storedKey = createHash('sha256').update(key('Client Key')).digest('base64');
   return `SCRAM-SHA-256$${iterations}:${salt.toString('base64')}$${storedKey}:${key('Server Key').toString('base64')}`;
 }
+
+/** Of a verifier; another one when there is none. */
+export const saltOf = (verifier: string | null | undefined) => {
+  const salt = /^SCRAM-SHA-256\$\d+:([^$]+)\$/.exec(verifier ?? '')?.[1];
+  return salt === undefined ? undefined : Buffer.from(salt, 'base64');
+};

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { defaultDatabaseName, refusesDatabaseName, type DatabaseNames } from '../database-names.ts';
 import { administrator, type Accounts, type Grant } from '../engine.ts';
@@ -20,6 +21,9 @@ export const rabbitmqAccounts: Accounts = {
     await api.put(['vhosts', database], {});
     // The administrator sees into every part, and RabbitMQ gives it the right only on hosts that it made itself.
     await api.put(['permissions', database, access.administrator.username], everything);
+    const known = await api.get<{ password_hash?: string }>(['users', username]);
+    // Who logged in with the password before goes with the user.
+    if (known && !isHashOf(password, known.password_hash ?? '')) await removeUser(api, username);
     await api.put(['users', username], { password, tags: '' });
     await dropStrayRights(api, username, database);
     await api.put(['permissions', database, username], everything);
@@ -36,14 +40,24 @@ export const rabbitmqAccounts: Accounts = {
 
   async revoke(access, { username }) {
     requireAppUser(username);
-    const api = await management(access);
-    await api.delete(['users', username]);
-    // The server ends the sessions of a user that it deletes; those that it counts as nobody's already are ended here.
-    await endSessions(api, username);
+    await removeUser(await management(access), username);
   },
 };
 
 const everything = { configure: '.*', write: '.*', read: '.*' };
+
+/** Four bytes of salt, and the hash by the server's default algorithm. https://www.rabbitmq.com/docs/passwords */
+function isHashOf(password: string, passwordHash: string): boolean {
+  const salted = Buffer.from(passwordHash, 'base64');
+  const hash = createHash('sha256').update(salted.subarray(0, 4)).update(password).digest();
+  return hash.equals(salted.subarray(4));
+}
+
+async function removeUser(api: Management, username: string): Promise<void> {
+  await api.delete(['users', username]);
+  // The server ends the sessions of a user that it deletes; those that it counts as nobody's already are ended here.
+  await endSessions(api, username);
+}
 
 /** Whatever the user has beyond its own virtual host, and what narrows it there. */
 async function dropStrayRights(api: Management, username: string, database: string): Promise<void> {

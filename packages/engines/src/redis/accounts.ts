@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { administrator, type Accounts } from '../engine.ts';
 import { defaultDatabaseName, refusesDatabaseName, type DatabaseNames } from '../database-names.ts';
-import { commandsForApps } from './commands.ts';
+import { commandsForApps, pairs } from './commands.ts';
 import { withSession } from './session.ts';
 
 /** Redis has no databases with rights of their own: an app's part is the keys and channels whose names begin so. */
@@ -19,6 +19,9 @@ export const redisAccounts: Accounts = {
     const hash = createHash('sha256').update(password).digest('hex');
     const prefix = keyPrefix(database);
     await withSession(access, access.administrator, async (call) => {
+      const known = (await call('ACL', 'GETUSER', username)) as unknown[] | null;
+      // Who logged in with the password before goes with the account.
+      if (known && !(pairs(known).get('passwords') as string[]).includes(hash)) await call('ACL', 'DELUSER', username);
       const commands = commandsForApps(await call('COMMAND')).map((name) => `+${name}`);
       // All of it or nothing: the rules take effect together, for open connections as well.
       await call('ACL', 'SETUSER', username, 'reset', 'on', `#${hash}`, `~${prefix}*`, `&${prefix}*`, '-@all', ...commands);

@@ -88,6 +88,7 @@ function readCommand(entry: unknown[]): Command {
   };
 }
 
-function pairs(list: unknown[]): Map<string, unknown> {
+/** An answer that is names and values in turn. */
+export function pairs(list: unknown[]): Map<string, unknown> {
   return new Map(Array.from({ length: list.length / 2 }, (_, index) => [String(list[2 * index]), list[2 * index + 1]]));
 }
