@@ -1,22 +1,10 @@
 import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { administrator, type Grant, type ServiceAccess } from '../engine.ts';
-import { engines } from '../catalog.ts';
 import type { Account } from './drivers/driver.ts';
 import { Refused } from './drivers/driver.ts';
-import { drivers } from './drivers.ts';
-import { usualStartMs } from './process-pod.ts';
-import { runningService, type RunningService } from './running-service.ts';
-
-const engineNamed = process.env['CONTRACT_ENGINE'];
-const tested = engines.flatMap((engine) => {
-  const accounts = engine.accounts;
-  const driver = drivers[engine.type]?.accounts;
-  const { startMs = usualStartMs } = drivers[engine.type] ?? {};
-  return accounts && driver && (engineNamed ?? engine.type) === engine.type
-    ? [{ type: engine.type, engine, accounts, driver, startMs }]
-    : [];
-});
+import type { RunningService } from './running-service.ts';
+import { startWithAccounts, tested } from './tested-accounts.ts';
 
 describe.each(tested)('accounts of $type', ({ engine, accounts, driver, startMs }) => {
   let service: RunningService;
@@ -33,16 +21,7 @@ describe.each(tested)('accounts of $type', ({ engine, accounts, driver, startMs 
   });
 
   beforeAll(async () => {
-    service = await runningService(engine, startMs);
-    access = {
-      administrator: { username: administrator, password: service.password },
-      // Ports besides the first are those of the engine.
-      endpoint: async (name) => {
-        const other = engine.ports.slice(1).find((port) => port.name === name);
-        return other ? { host: service.address.host, port: other.port } : service.address;
-      },
-      signal: AbortSignal.timeout(600_000),
-    };
+    ({ service, access } = await startWithAccounts(engine, startMs));
   });
   afterAll(() => service?.end());
 
@@ -211,32 +190,6 @@ describe.each(tested)('accounts of $type', ({ engine, accounts, driver, startMs 
       await accounts.revoke(access, mine);
       await accounts.grant(access, mine);
       expect(await driver.read(at(mine))).toBe('left behind');
-    });
-  });
-
-  describe.each((driver.obstacles ?? []).map((obstacle, at) => ({ ...obstacle, at })))('despite $name', ({ apply, at: number }) => {
-    const stubborn: Grant = { database: '', username: 'stubborn', password: 'stubborn' };
-    const successor: Grant = { ...stubborn, username: 'successor' };
-    let times = 0;
-    beforeEach(async () => {
-      // Some keep the account itself from working there as well.
-      stubborn.database = successor.database = `stubborn_${number}_${(times += 1)}`;
-      await accounts.grant(access, theirs);
-      await accounts.grant(access, stubborn);
-      await apply(at(stubborn), at(theirs));
-    });
-    afterEach(async () => {
-      await accounts.revoke(access, stubborn);
-      await accounts.revoke(access, successor);
-    });
-
-    it('sets the account right', () => accounts.grant(access, stubborn));
-    it('hands its part on', () => accounts.grant(access, successor));
-    it('removes the account', () => accounts.revoke(access, stubborn));
-    it('serves others', async () => {
-      await accounts.grant(access, theirs);
-      await accounts.verify(access, theirs);
-      await accounts.revoke(access, theirs);
     });
   });
 
